@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * events.h - what a vCPU takes next: exceptions, interrupts, NMIs, shutdown.
+ *
+ * One struct holds all of it, one function (events_plan) decides, and the
+ * backends only translate the decision.  No other place in the tree asks
+ * "which event comes first".  The machine is drawn in
+ * Documentation/virt/kvm/events.rst; tools/testing/kvm/events checks it over
+ * all its states.
+ *
+ * SDM vol. 3, 6.9 (priorities) and 26; APM vol. 2, 8.5 and 15.20 to 15.22.
+ */
+#ifndef ARCH_X86_KVM_EVENTS_H
+#define ARCH_X86_KVM_EVENTS_H
+
+#include "pure.h"
+#include <asm/kvm.h>
+
+enum event_kind {
+	EVENT_NONE,
+	EVENT_EXCEPTION,	/* hardware exception, or one pushed the same way */
+	EVENT_SOFT_EXCEPTION,	/* INT3, INTO: the frame holds RIP + insn_len */
+	EVENT_NMI,
+	EVENT_IRQ,
+	EVENT_SOFT_IRQ,		/* INT n: the frame holds RIP + insn_len */
+};
+
+/**
+ * struct event - one event, in no vendor's format
+ * @kind:	enum event_kind; EVENT_NONE makes the rest meaningless, and zero
+ * @vector:	IDT vector; 2 for an NMI
+ * @insn_len:	soft kinds: bytes from the RIP in the registers to the RIP in the frame, or
+ *		INSN_LEN_UNKNOWN until somebody has looked at the instruction (run.c, before it plans)
+ * @has_error:	an error code is pushed (outside real mode)
+ * @has_payload: @payload is still to be written to CR2 (#PF) or DR6 (#DB) on delivery
+ * @error:	the error code, 16 bits
+ * @payload:	#PF: the linear address; #DB: DR6 bits, those that are active low inverted
+ */
+struct event {
+	u8 kind;
+	u8 vector;
+	u8 insn_len;
+	bool has_error;
+	bool has_payload;
+	u32 error;
+	u64 payload;
+};
+
+#define INSN_LEN_UNKNOWN	0xff
+
+/* Are NMIs blocked?  Opened by the completion, not by the start, of an IRET. */
+enum nmi_mask {
+	NMI_OPEN,
+	NMI_MASKED,
+	NMI_AT_IRET,	/* masked, and RIP stands at the IRET that is to open it (no hardware help) */
+};
+
+/* Interrupt shadows, with the ABI's bits; AMD hardware knows only "one of them". */
+#define SHADOW_MOV_SS	KVM_X86_SHADOW_INT_MOV_SS
+#define SHADOW_STI	KVM_X86_SHADOW_INT_STI
+#define SHADOW_ANY	(SHADOW_MOV_SS | SHADOW_STI)
+
+/**
+ * struct vcpu_events - all event state of a vCPU.  Its thread only.
+ * @inflight:	begun, and not provably seen by the guest: given to hardware just now, or left
+ *		undelivered by it, or restored as injected.  Between entries: exceptions, soft ones too
+ * @fault:	an exception raised, not begun
+ * @irq:	an interrupt its controller has handed over (it will not offer it again), or a soft one
+ *		restored or given back by hardware; not delivered
+ * @nmi_begun:	an NMI whose delivery had begun; goes out although NMIs are masked
+ * @nmi_pending: NMIs latched, 0 to 2
+ * @nmi_mask:	enum nmi_mask
+ * @shutdown:	a triple fault that userspace has not been told of
+ * @fault_restored: @fault came by events_set(), not by the vCPU's own doing
+ *
+ * @inflight and @fault are never both set when events_plan() is asked.
+ */
+struct vcpu_events {
+	struct event inflight;
+	struct event fault;
+	struct event irq;
+	bool nmi_begun;
+	u8 nmi_pending;
+	u8 nmi_mask;
+	bool shutdown;
+	bool fault_restored;
+};
+
+/**
+ * struct event_gates - what of the vCPU's registers lets events in or keeps them out
+ * @if_set:	RFLAGS.IF
+ * @shadow:	SHADOW_* bits: the next instruction runs before an interrupt (MOV SS: also an NMI)
+ * @real_mode:	CR0.PE is 0: no error codes
+ * @irq_wanted:	something outside waits for the moment an interrupt could be taken
+ */
+struct event_gates {
+	bool if_set;
+	u8 shadow;
+	bool real_mode;
+	bool irq_wanted;
+};
+
+/**
+ * struct event_plan - the decision for one VM entry; a value, thrown away if the entry is not made
+ * @inject:	what the guest takes with this entry
+ * @from:	which slot of struct vcpu_events it comes from
+ * @shutdown:	do not enter; report a triple fault
+ * @irq_window:	exit as soon as an interrupt can be taken
+ * @nmi_window:	exit as soon as an NMI can be taken
+ * @again:	exit right behind the delivery: the next event goes at the handler's first instruction
+ * @watch_iret:	NMIs are masked: without virtual NMIs, exit at the next IRET (not if @step is for it)
+ * @step:	exit after one instruction, also if it faults: the IRET that opens the mask, or the last
+ *		one in a shadow
+ * @step_iret:	it is that IRET; its frame brings RFLAGS
+ * @set_rf:	the frame's RFLAGS has RF (faults on their first delivery; SDM 17.3.1.1)
+ */
+struct event_plan {
+	struct event inject;
+	u8 from;
+	bool shutdown;
+	bool irq_window;
+	bool nmi_window;
+	bool again;
+	bool watch_iret;
+	bool step;
+	bool step_iret;
+	bool set_rf;
+};
+
+enum event_source { FROM_NOWHERE, FROM_INFLIGHT, FROM_FAULT, FROM_NMI_BEGUN, FROM_IRQ, FROM_NMI };
+
+/**
+ * struct event_report - what a VM exit says of events, filled by the backend
+ * @undelivered: the event whose delivery the exit interrupted, as hardware names it
+ * @at_iret:	exited at an IRET, before it, because of @watch_iret
+ * @stepped:	the one instruction of @step has completed
+ * @nmi_masked:	hardware's own mask, where @nmi_tracked
+ * @nmi_tracked: hardware follows the NMI mask (virtual NMIs)
+ */
+struct event_report {
+	struct event undelivered;
+	bool at_iret;
+	bool stepped;
+	bool nmi_masked;
+	bool nmi_tracked;
+};
+
+/**
+ * struct event_abi - how one vCPU speaks the ABI of KVM_GET/SET_VCPU_EVENTS
+ * @payload:	KVM_CAP_EXCEPTION_PAYLOAD is enabled
+ * @triple_fault: KVM_CAP_X86_TRIPLE_FAULT_EVENT is enabled
+ */
+struct event_abi {
+	bool payload;
+	bool triple_fault;
+};
+
+/* Is there nothing at all to decide on?  The common case of an exit: two words are looked at. */
+static inline bool events_idle(const struct vcpu_events *ev)
+{
+	return !(ev->inflight.kind | ev->fault.kind | ev->irq.kind | ev->nmi_begun |
+		 ev->nmi_pending | ev->nmi_mask | ev->shutdown);
+}
+
+/* Does the frame of this event hold an address behind the instruction that made it? */
+static inline bool event_is_soft(const struct event *event)
+{
+	return event->kind == EVENT_SOFT_EXCEPTION || event->kind == EVENT_SOFT_IRQ;
+}
+
+void events_reset(struct vcpu_events *ev);
+
+/* The soft event whose instruction length is not known yet, or NULL. */
+struct event *events_unmeasured(struct vcpu_events *ev);
+
+/**
+ * events_raise - the vCPU causes an exception
+ * @ev: the machine
+ * @exception: EVENT_EXCEPTION, or EVENT_SOFT_EXCEPTION; has_error is made architectural
+ *
+ * Meets an exception that is raised or in delivery by the double-fault rules (SDM 6.15, table 6-5;
+ * APM 8.2.9): a benign pair leaves the new one, contributory pairs become #DF, a third shutdown.
+ */
+void events_raise(struct vcpu_events *ev, const struct event *exception);
+
+/*
+ * The registers are replaced from outside: what goes with the old ones is an exception that was raised
+ * with them (one that was restored since stays), a length of what stood at RIP (the instruction will
+ * make its event again), and that an IRET stands there.
+ */
+void events_forget_raised(struct vcpu_events *ev);
+
+/* An NMI arrives (KVM_NMI): latched, to the limit of what a processor remembers. */
+void events_nmi(struct vcpu_events *ev);
+
+/* The interrupt controller hands a vector over (KVM_INTERRUPT); one that still waits is replaced. */
+void events_irq(struct vcpu_events *ev, u8 vector);
+
+/* Could an interrupt handed over now go out with the next entry? (ready_for_interrupt_injection) */
+bool events_irq_ready(const struct vcpu_events *ev, const struct event_gates *gates);
+
+/**
+ * events_plan - decide what the guest takes with the next entry
+ * @ev: the machine, unchanged
+ * @gates: the vCPU's registers
+ *
+ * Order: what has begun (exception, soft event) or was raised; an NMI begun; an interrupt handed
+ * over, if the gates let it in; a latched NMI.  What cannot go, or comes second, gets a window.
+ */
+struct event_plan events_plan(const struct vcpu_events *ev, const struct event_gates *gates);
+
+/* The entry is being made (interrupts off, nothing can stop it): move the planned event inflight. */
+void events_commit(struct vcpu_events *ev, const struct event_plan *plan);
+
+/* An exit came: take back what was not delivered, follow the NMI mask. */
+void events_exit(struct vcpu_events *ev, const struct event_report *report);
+
+/* Would a halted vCPU wake? */
+bool events_wake(const struct vcpu_events *ev, const struct event_gates *gates);
+
+/* Does the architecture push an error code for this exception? */
+bool exception_has_error(u8 vector);
+
+/**
+ * exception_dr6 - DR6 after a #DB with this payload is delivered
+ * @dr6: before
+ * @payload: as in struct event
+ */
+u64 exception_dr6(u64 dr6, u64 payload);
+
+/**
+ * events_get - the machine in the ABI's words
+ * @ev: the machine, unchanged
+ * @abi: what the VMM enabled
+ * @shadow: the interrupt shadow, SHADOW_* bits
+ * @out: wholly written; what is not valid is zero
+ */
+void events_get(const struct vcpu_events *ev, const struct event_abi *abi, u8 shadow,
+		struct kvm_vcpu_events *out);
+
+/**
+ * events_set - replace the machine by what userspace says
+ * @ev: the machine; unchanged if refused
+ * @abi: what the VMM enabled
+ * @shadow: written if the flag says so
+ * @in: a private copy of userspace's struct
+ *
+ * Return: 0, or -EINVAL for an unknown flag, a flag whose capability is off, an impossible vector,
+ * or SMM state, which this kernel does not have.
+ */
+int events_set(struct vcpu_events *ev, const struct event_abi *abi, u8 *shadow,
+	       const struct kvm_vcpu_events *in);
+
+#endif /* ARCH_X86_KVM_EVENTS_H */
