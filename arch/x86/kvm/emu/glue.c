@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * glue.c - the pure decoder and executor at work on a vCPU.
+ *
+ * Owns vcpu->arch.io while it says IO_EMULATOR: fetches instructions through
+ * the guest's page tables, gives the executor memory, and turns its questions
+ * into KVM_EXIT_MMIO and KVM_EXIT_IO.  How an instruction is cut into
+ * fragments, and when it is over, is exec.c's business: registers change when
+ * the executor commits, which for writes is with the last fragment handed out.
+ */
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <asm/trapnr.h>
+#include "../mmu/mmu.h"
+#include "../vcpu.h"
+#include "glue.h"
+
+/* Iterations of a REP instruction before the vCPU looks for events and the host for work. */
+#define STEPS_AT_ONCE	512
+
+static struct kvm_vcpu *vcpu_of(struct emu_ctx *ctx)
+{
+	return container_of(ctx, struct kvm_vcpu, arch.io.emu);
+}
+
+/*
+ * Memory, for the executor.
+ */
+
+static enum emu_mem glue_translate_op(struct emu_ctx *ctx, u64 linear, bool write, u64 *gpa)
+{
+	struct kvm_vcpu *vcpu = vcpu_of(ctx);
+	struct walk_result walk;
+	unsigned long hva;
+	int r, idx;
+
+	r = fault_translate(vcpu, linear, write ? WALK_WRITE : 0, true, &walk);
+	if (r == WALK_FAULT) {
+		ctx->fault = (struct emu_fault){
+			.vector = X86_TRAP_PF,
+			.has_error = true,
+			.error = walk.error,
+			.address = linear,
+		};
+		return EMU_MEM_FAULT;
+	}
+	if (r)
+		return EMU_MEM_FAILED;
+	*gpa = walk.gpa;
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	hva = kvm_gfn_hva(vcpu->kvm, gpa_to_gfn(walk.gpa), write);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+	return hva == KVM_HVA_BAD ? EMU_MEM_DEVICE : EMU_MEM_OK;
+}
+
+static enum emu_mem glue_read(struct emu_ctx *ctx, u64 gpa, void *buf, unsigned int len)
+{
+	return kvm_read_guest(vcpu_of(ctx)->kvm, gpa, buf, len) ? EMU_MEM_FAILED : EMU_MEM_OK;
+}
+
+static enum emu_mem glue_write(struct emu_ctx *ctx, u64 gpa, const void *buf, unsigned int len)
+{
+	return kvm_write_guest(vcpu_of(ctx)->kvm, gpa, buf, len) ? EMU_MEM_FAILED : EMU_MEM_OK;
+}
+
+/* Up to eight bytes; CMPXCHG16B on memory that is not a device's never comes here. */
+static enum emu_mem glue_cmpxchg(struct emu_ctx *ctx, u64 gpa, const void *old, const void *new,
+				 unsigned int len)
+{
+	struct kvm *kvm = vcpu_of(ctx)->kvm;
+	u64 from = 0, to = 0;
+	int idx, r;
+
+	if (len > sizeof(u64))
+		return EMU_MEM_FAILED;
+	memcpy(&from, old, len);
+	memcpy(&to, new, len);
+	idx = srcu_read_lock(&kvm->srcu);
+	r = kvm_cmpxchg_guest(kvm, gpa, len, from, to);
+	srcu_read_unlock(&kvm->srcu, idx);
+	if (r)
+		return r > 0 ? EMU_MEM_RACED : EMU_MEM_FAILED;
+	return EMU_MEM_OK;
+}
+
+static enum emu_mem glue_read_vec(struct emu_ctx *ctx, unsigned int reg, void *buf,
+				  unsigned int len)
+{
+	fpu_read_vec(vcpu_of(ctx), reg, buf, len);
+	return EMU_MEM_OK;
+}
+
+static enum emu_mem glue_write_vec(struct emu_ctx *ctx, unsigned int reg, const void *buf,
+				   unsigned int len)
+{
+	fpu_write_vec(vcpu_of(ctx), reg, buf, len);
+	return EMU_MEM_OK;
+}
+
+static const struct emu_ops glue_ops = {
+	.translate = glue_translate_op,
+	.read = glue_read,
+	.write = glue_write,
+	.cmpxchg = glue_cmpxchg,
+	.read_vec = glue_read_vec,
+	.write_vec = glue_write_vec,
+};
+
+void glue_create(struct kvm_vcpu *vcpu)
+{
+	struct emu_ctx *emu = &vcpu->arch.io.emu;
+
+	emu->ops = &glue_ops;
+	emu->pio_data = (void *)vcpu->run + KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+}
+
+/*
+ * Instructions.
+ */
+
+static enum emu_mode code_mode(struct kvm_vcpu *vcpu)
+{
+	switch (state_code_bits(vcpu)) {
+	case 64:
+		return EMU_64;
+	case 32:
+		return EMU_32;
+	default:
+		return EMU_16;
+	}
+}
+
+static u64 code_linear(struct kvm_vcpu *vcpu, enum emu_mode mode)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	return mode == EMU_64 ? state->rip : (u32)(state->seg[SEG_CS].base + state->rip);
+}
+
+/*
+ * Bytes at @linear, to the end of its page and at most @room.  Return: how many; -EFAULT;
+ * -EAGAIN when the guest's tables do not allow it, with the page fault's error code in @error.
+ */
+static int fetch_page(struct kvm_vcpu *vcpu, u64 linear, u8 *bytes, unsigned int room, bool mark,
+		      u32 *error)
+{
+	unsigned int len = min_t(unsigned int, room, PAGE_SIZE - offset_in_page(linear));
+	struct walk_result walk;
+	int r;
+
+	r = fault_translate(vcpu, linear, WALK_FETCH, mark, &walk);
+	if (r == WALK_FAULT) {
+		*error = walk.error;
+		return -EAGAIN;
+	}
+	if (r)
+		return -EFAULT;
+	return kvm_read_guest(vcpu->kvm, walk.gpa, bytes, len) ? -EFAULT : len;
+}
+
+/* Fetch and decode; the second page only if the instruction goes on there. */
+static int fetch_decode(struct kvm_vcpu *vcpu, struct emu_insn *insn)
+{
+	enum emu_mode mode = code_mode(vcpu);
+	u64 linear = code_linear(vcpu, mode);
+	u8 bytes[EMU_MAX_INSN];
+	unsigned int have = 0;
+	int r, got;
+	u32 error;
+
+	do {
+		got = fetch_page(vcpu, linear + have, bytes + have, sizeof(bytes) - have, true,
+				 &error);
+		if (got == -EAGAIN) {
+			vcpu_page_fault(vcpu, linear + have, error);
+			return TO_GUEST;
+		}
+		if (got < 0)
+			return got;
+		have += got;
+		r = emu_decode(insn, bytes, have, mode);
+	} while (r == -EAGAIN && have < sizeof(bytes));
+	if (!r)
+		return insn->len;
+	if (r == -EINVAL)
+		vcpu_ud(vcpu);
+	else
+		vcpu_gp(vcpu);
+	return TO_GUEST;
+}
+
+int glue_decode(struct kvm_vcpu *vcpu, struct emu_insn *insn)
+{
+	struct vm_exit *exit = &vcpu->arch.exit;
+
+	if (exit->insn_bytes &&
+	    !emu_decode(insn, exit->insn, exit->insn_bytes, code_mode(vcpu)))
+		return insn->len;
+	return fetch_decode(vcpu, insn);
+}
+
+int glue_insn_len(struct kvm_vcpu *vcpu)
+{
+	struct emu_insn insn;
+
+	if (vcpu->arch.exit.insn_len)
+		return vcpu->arch.exit.insn_len;
+	return glue_decode(vcpu, &insn);
+}
+
+#define OPCODE_INT3	0xcc
+#define OPCODE_INT	0xcd
+#define OPCODE_INTO	0xce
+
+unsigned int glue_soft_len(struct kvm_vcpu *vcpu, const struct event *event)
+{
+	enum emu_mode mode = code_mode(vcpu);
+	u64 linear = code_linear(vcpu, mode);
+	u8 bytes[2];
+	int have, more;
+	u32 error;
+
+	have = fetch_page(vcpu, linear, bytes, sizeof(bytes), false, &error);
+	if (have == 1) {
+		more = fetch_page(vcpu, linear + 1, bytes + 1, 1, false, &error);
+		have += more > 0;
+	}
+	if (have >= 1 && bytes[0] == OPCODE_INT3 && event->vector == X86_TRAP_BP &&
+	    event->kind == EVENT_SOFT_EXCEPTION)
+		return 1;
+	if (have >= 1 && bytes[0] == OPCODE_INTO && event->vector == X86_TRAP_OF && mode != EMU_64)
+		return 1;
+	return have == 2 && bytes[0] == OPCODE_INT && bytes[1] == event->vector ? 2 : 0;
+}
+
+/*
+ * Execution.
+ */
+
+static void fill_segment(struct emu_seg *to, const struct x86_segment *from)
+{
+	*to = (struct emu_seg){
+		.base = from->base,
+		.limit = from->limit,
+		.selector = from->selector,
+		.type = from->attr & SEG_ATTR_TYPE,
+		.present = from->attr & SEG_ATTR_P,
+		.db = from->attr & SEG_ATTR_DB,
+	};
+}
+
+/* The executor's view of the vCPU; at every attempt, for userspace may have changed it. */
+static void fill(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+	struct emu_ctx *emu = &vcpu->arch.io.emu;
+	unsigned int i;
+
+	state_need(vcpu, STATE_CODE | STATE_SEG | STATE_CR);
+	memcpy(emu->regs.gpr, state->gpr, sizeof(emu->regs.gpr));
+	emu->regs.rip = state->rip;
+	emu->regs.rflags = state->rflags;
+	for (i = 0; i < ARRAY_SIZE(emu->seg); i++)
+		fill_segment(&emu->seg[i], &state->seg[i]);
+	emu->protected = state->cr0 & X86_CR0_PE && !(state->rflags & X86_EFLAGS_VM);
+	emu->cpl = state_cpl(vcpu);
+	emu->linear_bits = state->cr4 & X86_CR4_LA57 ? 57 : 48;
+}
+
+/* A step is over: what the executor has committed is the vCPU's, and traps like any instruction. */
+static void take_over(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+	struct emu_ctx *emu = &vcpu->arch.io.emu;
+	bool trap = state->rflags & X86_EFLAGS_TF;
+
+	memcpy(state->gpr, emu->regs.gpr, sizeof(state->gpr));
+	state->rip = emu->regs.rip;
+	state->rflags = emu->regs.rflags & ~(u64)X86_EFLAGS_RF;
+	state->shadow = 0;
+	if (trap)
+		vcpu_debug_trap(vcpu, DR_STEP);
+}
+
+static void ask_mmio(struct kvm_vcpu *vcpu, const struct emu_io *io)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = io->addr;
+	run->mmio.len = io->size;
+	run->mmio.is_write = io->kind == EMU_MMIO_WRITE;
+	memset(run->mmio.data, 0, sizeof(run->mmio.data));
+	if (run->mmio.is_write)
+		memcpy(run->mmio.data, io->data, io->size);
+}
+
+static void ask_pio(struct kvm_vcpu *vcpu, const struct emu_io *io)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = io->kind == EMU_PIO_IN ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.size = io->size;
+	run->io.port = io->addr;
+	run->io.count = io->count;
+	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+}
+
+/* Userspace's turn.  What is committed needs no answer; the rest waits in arch.io. */
+static int ask(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+	struct emu_io *io = &vio->emu.io;
+
+	if (io->kind == EMU_MMIO_READ || io->kind == EMU_MMIO_WRITE)
+		ask_mmio(vcpu, io);
+	else
+		ask_pio(vcpu, io);
+	if (!io->committed) {
+		vio->owner = IO_EMULATOR;
+		vio->rip = vcpu->arch.state.rip;
+		return TO_USER;
+	}
+	take_over(vcpu);
+	emu_io_forget(io);
+	vio->owner = vcpu->arch.traps & TRAP_STEP ? IO_STEPPED : IO_NOBODY;
+	return TO_USER;
+}
+
+static int raise(struct kvm_vcpu *vcpu)
+{
+	const struct emu_fault *fault = &vcpu->arch.io.emu.fault;
+
+	if (fault->vector == X86_TRAP_PF)
+		vcpu_page_fault(vcpu, fault->address, fault->error);
+	else
+		vcpu_exception(vcpu, fault->vector, fault->error);
+	return TO_GUEST;
+}
+
+/* With the instruction's bytes, so that somebody can teach it to the executor. */
+static int unsupported(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+	struct kvm_run *run = vcpu->run;
+	u8 bytes[EMU_MAX_INSN] = { };
+	u32 error;
+	int len;
+
+	len = fetch_page(vcpu, code_linear(vcpu, vio->insn.mode), bytes, vio->insn.len, false,
+			 &error);
+	exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+	run->emulation_failure.ndata = 3;
+	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	run->emulation_failure.insn_size = max(len, 0);
+	memcpy(run->emulation_failure.insn_bytes, bytes, sizeof(bytes));
+	return TO_USER;
+}
+
+static bool should_pause(struct kvm_vcpu *vcpu)
+{
+	return signal_pending(current) || need_resched() || atomic_read(&vcpu->requests) ||
+	       !events_idle(&vcpu->arch.events) || atomic_read(&vcpu->arch.inbox);
+}
+
+/* Attempt after attempt, until the instruction is over, userspace is needed, or something waits. */
+static int execute(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+	unsigned int steps = STEPS_AT_ONCE;
+
+	vcpu->stat.emulations++;
+	do {
+		fill(vcpu);
+		switch (emu_execute(&vio->emu, &vio->insn)) {
+		case EMU_DONE:
+			take_over(vcpu);
+			if (unlikely(vcpu->arch.traps & TRAP_STEP))
+				return debug_stepped(vcpu);
+			break;
+		case EMU_IO:
+			return ask(vcpu);
+		case EMU_FAULT:
+			return raise(vcpu);
+		case EMU_RETRY:
+			return TO_GUEST;
+		case EMU_UNSUPPORTED:
+			return unsupported(vcpu);
+		case EMU_FAILED:
+			return -EFAULT;
+		}
+	} while (!vio->emu.retired && --steps && !should_pause(vcpu));
+	return TO_GUEST;
+}
+
+int glue_execute(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+	int len;
+
+	len = glue_decode(vcpu, &vio->insn);
+	if (len <= 0)
+		return len;
+	emu_io_forget(&vio->emu.io);
+	return execute(vcpu);
+}
+
+int glue_resume(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+	u8 data[sizeof(vcpu->run->mmio.data)];
+
+	vio->owner = IO_NOBODY;
+	/* userspace has sent the vCPU elsewhere: a reset, a new image */
+	if (vio->rip != vcpu->arch.state.rip) {
+		emu_io_forget(&vio->emu.io);
+		return TO_GUEST;
+	}
+	if (vio->emu.io.kind == EMU_PIO_IN || vio->emu.io.kind == EMU_PIO_OUT)
+		memcpy(data, vio->emu.pio_data, sizeof(data));
+	else
+		memcpy(data, vcpu->run->mmio.data, sizeof(data));
+	emu_io_answer(&vio->emu.io, data);
+	return execute(vcpu);
+}
+
+int glue_translate(struct kvm_vcpu *vcpu, gva_t linear, gpa_t *gpa)
+{
+	struct walk_result walk;
+
+	if (fault_translate(vcpu, linear, WALK_SYSTEM, false, &walk))
+		return -EFAULT;
+	*gpa = walk.gpa;
+	return 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * glue.h - the pure decoder and executor, joined to a vCPU: guest memory, the
+ * guest's page tables, kvm_run.  All in the vCPU's thread, interrupts on.
+ */
+#ifndef ARCH_X86_KVM_EMU_GLUE_H
+#define ARCH_X86_KVM_EMU_GLUE_H
+
+#include <linux/kvm_types.h>
+#include "emu.h"
+
+struct event;
+
+/* Once for a new vCPU: callbacks, pio_data. */
+void glue_create(struct kvm_vcpu *vcpu);
+
+/**
+ * glue_insn_len - length of the intercepted instruction at RIP
+ * @vcpu: has exited; arch.exit.insn_len is used where hardware told it
+ *
+ * Return: 1 to 15; 0 (TO_GUEST) when fetching it raised an exception in the guest, or the bytes are
+ * no longer an instruction (another CPU rewrote them): enter again; negative errno.
+ */
+int glue_insn_len(struct kvm_vcpu *vcpu);
+
+/**
+ * glue_decode - fetch and decode the instruction at RIP
+ * @vcpu: has exited; bytes in arch.exit.insn are used where hardware supplied them
+ * @insn: filled when the return value is positive
+ *
+ * Return: as glue_insn_len().
+ */
+int glue_decode(struct kvm_vcpu *vcpu, struct emu_insn *insn);
+
+/**
+ * glue_execute - execute the instruction at RIP in software
+ * @vcpu: has exited because of memory that is a device's, or of string I/O
+ *
+ * Return: a handler's: TO_GUEST; TO_USER with kvm_run filled (KVM_EXIT_MMIO, KVM_EXIT_IO: writes
+ * have retired by then, RIP is behind them; reads wait in arch.io for glue_resume());
+ * KVM_EXIT_INTERNAL_ERROR for what cannot be executed; negative errno.
+ */
+int glue_execute(struct kvm_vcpu *vcpu);
+
+/* KVM_RUN after userspace has answered: arch.io.owner is IO_EMULATOR. Return: as glue_execute(). */
+int glue_resume(struct kvm_vcpu *vcpu);
+
+/**
+ * glue_soft_len - does the instruction that makes this soft event stand at RIP?
+ * @vcpu: not running
+ * @event: a soft event: INT3, INTO, INT n
+ *
+ * Looks only: changes nothing, raises nothing.  Return: its length, or 0.
+ */
+unsigned int glue_soft_len(struct kvm_vcpu *vcpu, const struct event *event);
+
+/**
+ * glue_translate - KVM_TRANSLATE: guest linear to guest physical, as a supervisor data read
+ *
+ * Return: 0, or -EFAULT when the guest's tables have no translation.
+ */
+int glue_translate(struct kvm_vcpu *vcpu, gva_t linear, gpa_t *gpa);
+
+#endif /* ARCH_X86_KVM_EMU_GLUE_H */
