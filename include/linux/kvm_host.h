@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm_host.h - what virt/kvm (VMs, vCPUs, file descriptors, guest memory slots)
+ * and arch/x86/kvm say to each other, and nothing else.
+ *
+ * virt/kvm owns struct kvm and struct kvm_vcpu up to their last member, arch
+ * owns that last member.  kvm_arch_*() is what virt/kvm calls; everything else
+ * here is what virt/kvm offers.  Locks are described in
+ * Documentation/virt/kvm/locking.rst.
+ */
+#ifndef LINUX_KVM_HOST_H
+#define LINUX_KVM_HOST_H
+
+#include <linux/atomic.h>
+#include <linux/kvm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcuwait.h>
+#include <linux/refcount.h>
+#include <linux/signal_types.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/types.h>
+
+#include <linux/kvm_types.h>
+#include "kvm_x86.h"
+
+#define KVM_MAX_VCPUS		288
+#define KVM_MAX_VCPU_ID		1024	/* ids are below this */
+#define KVM_USER_MEM_SLOTS	509
+#define KVM_HVA_BAD		(~0UL)	/* no user address: not (so) accessible */
+
+/**
+ * struct kvm_memslot - one range of guest physical memory and what backs it
+ * @base_gfn:	first guest frame
+ * @npages:	length in 4 KiB pages, never 0
+ * @hva:	user address of the first page, in kvm->mm
+ * @flags:	KVM_MEM_* as userspace gave them
+ * @id:		userspace's slot number
+ * @dirty:	one bit a page, or NULL when the slot is not logged
+ *
+ * A slot is never changed once it is in a published struct kvm_memslots (bits
+ * of @dirty apart): a change is a new slot in a new set.
+ */
+struct kvm_memslot {
+	gfn_t base_gfn;
+	unsigned long npages;
+	unsigned long hva;
+	u32 flags;
+	u16 id;
+	unsigned long *dirty;
+};
+
+/**
+ * struct kvm_memslots - all slots of a VM at one time, sorted by base_gfn
+ * @count:	how many
+ * @hint:	index of the slot that was asked for last; anybody writes it, nobody relies on it
+ * @slot:	the slots; neighbours do not overlap
+ *
+ * Published through kvm->slots under SRCU and mmu_lock, and, but for the hint, immutable since.
+ */
+struct kvm_memslots {
+	int count;
+	int hint;
+	struct kvm_memslot *slot[];
+};
+
+/* Counters of one vCPU, as debugfs shows them (virt/kvm/stats.c). */
+struct kvm_vcpu_stat {
+	u64 exits;
+	u64 user_exits;
+	u64 io_exits;
+	u64 mmio_exits;
+	u64 halt_exits;
+	u64 signal_exits;
+	u64 irq_window_exits;
+	u64 nmi_window_exits;
+	u64 host_irq_exits;
+	u64 memory_faults;
+	u64 emulations;
+	u64 exceptions;
+	u64 irqs;
+	u64 nmis;
+	u64 redelivered;
+	u64 tlb_flushes;
+};
+
+/* What a vCPU is told to do before it enters the guest again: bits of kvm_vcpu.requests. */
+#define KVM_REQ_TLB_FLUSH	BIT(0)	/* second-level translations were taken away */
+#define KVM_REQ_KICK		BIT(1)	/* leave the guest, look around; no work of its own */
+#define KVM_REQ_DEAD		BIT(2)	/* the VM is broken: no vCPU may enter it again */
+
+/* Where a vCPU thread stands with regard to the guest; see locking.rst, "Kicking a vCPU". */
+enum kvm_vcpu_mode {
+	KVM_OUTSIDE_GUEST,
+	KVM_IN_GUEST,
+	KVM_EXITING_GUEST,
+};
+
+/**
+ * struct kvm_vcpu - a virtual CPU
+ */
+struct kvm_vcpu {
+	/* set once */
+	struct kvm *kvm;
+	int id;				/* userspace's number, its APIC id */
+	int index;			/* position in kvm->vcpus */
+	struct kvm_run *run;		/* shared with userspace by mmap; never trusted */
+
+	/* held by every vCPU ioctl: "the vCPU's thread" is whoever holds it */
+	struct mutex mutex;
+
+	/* vCPU thread only */
+	struct preempt_notifier preempt_notifier;
+	sigset_t sigset;		/* for KVM_RUN, when sigset_active */
+	bool sigset_active;
+	struct kvm_vcpu_stat stat;
+
+	/* vCPU thread writes, anybody reads */
+	int cpu;			/* where it is loaded, or -1 */
+	int mode;			/* enum kvm_vcpu_mode; a kick makes IN_GUEST EXITING */
+
+	/* anybody */
+	atomic_t requests;
+	struct rcuwait wait;
+
+	struct kvm_vcpu_arch arch;
+};
+
+/**
+ * struct kvm - a virtual machine
+ */
+struct kvm {
+	/* set once */
+	struct mm_struct *mm;		/* of the creator; others' ioctls get -EIO */
+	struct mmu_notifier mmu_notifier;
+	struct dentry *debugfs;
+	struct list_head vm_list;	/* all VMs; guarded by kvm_lock in main.c */
+
+	refcount_t users;		/* the VM fd, each vCPU fd */
+	bool dead;			/* kvm_dead() was called; for good */
+
+	/* lock */
+	struct mutex lock;		/* creation of vCPUs, VM-wide settings */
+	struct kvm_vcpu *vcpus[KVM_MAX_VCPUS];
+	atomic_t online_vcpus;		/* grows only; entries below it are valid */
+
+	/* slots_lock (and, to publish, mmu_lock) writes, SRCU reads */
+	struct mutex slots_lock;
+	struct srcu_struct srcu;
+	struct kvm_memslots __rcu *slots;
+
+	/* mmu_lock: the second-level tables, and against which invalidations they were filled */
+	spinlock_t mmu_lock;
+	unsigned long mmu_invalidations;	/* in progress, of user addresses */
+	unsigned long mmu_invalid_first;	/* that lie between this one */
+	unsigned long mmu_invalid_end;		/* and this */
+	unsigned long mmu_seq;			/* counts finished ones, and changes of the slots */
+
+	struct kvm_arch arch;
+};
+
+#define kvm_for_each_vcpu(i, vcpu, kvm)						\
+	for ((i) = 0; (i) < atomic_read_acquire(&(kvm)->online_vcpus) &&	\
+	     ((vcpu) = (kvm)->vcpus[i]); (i)++)
+
+/* virt/kvm/main.c */
+
+/**
+ * kvm_dead - end a VM whose kernel-side state can no longer be trusted
+ * @kvm: the VM
+ *
+ * Every vCPU leaves the guest; their KVM_RUN, now and later, returns -EIO.
+ * Does not sleep; interrupts on.
+ */
+void kvm_dead(struct kvm *kvm);
+
+/**
+ * kvm_request_all - set request bits on all vCPUs of a VM and get them out of the guest
+ * @kvm: the VM
+ * @req: KVM_REQ_* bits
+ *
+ * On return no vCPU runs guest code that it entered before the call.  May be called under
+ * mmu_lock; waits for the others' exits by IPI, so interrupts must be on.
+ */
+void kvm_request_all(struct kvm *kvm, unsigned int req);
+
+/* virt/kvm/vcpu.c */
+
+/**
+ * kvm_vcpu_kick - make a vCPU look at its requests and its inbox soon
+ * @vcpu: any vCPU
+ *
+ * Wakes it if it is blocked, forces an exit if it runs guest code elsewhere.  The caller has made
+ * its note (by an atomic read-modify-write) before.  Any context.
+ */
+void kvm_vcpu_kick(struct kvm_vcpu *vcpu);
+
+/**
+ * kvm_vcpu_block - sleep until the vCPU has work (kvm_arch_vcpu_wakes()), a request, or a signal
+ * @vcpu: the caller's own
+ *
+ * Return: 0, -EINTR, or -EIO when the VM is dead.  KVM_REQ_TLB_FLUSH does not end the sleep,
+ * KVM_REQ_KICK does and is taken.  kvm_arch_vcpu_wakes() must not sleep.  vCPU thread.
+ */
+int kvm_vcpu_block(struct kvm_vcpu *vcpu);
+
+/**
+ * kvm_vcpu_load - make the vCPU the current CPU's, until kvm_vcpu_put()
+ * @vcpu: the caller's own
+ *
+ * KVM_RUN is called loaded; all other vCPU ioctls are not, and the few that need hardware state
+ * load by themselves.  Preemption in between is followed through a preempt notifier, with
+ * kvm_arch_vcpu_put() and kvm_arch_vcpu_load().
+ */
+void kvm_vcpu_load(struct kvm_vcpu *vcpu);
+void kvm_vcpu_put(struct kvm_vcpu *vcpu);
+
+static inline void kvm_vcpu_request(struct kvm_vcpu *vcpu, unsigned int req)
+{
+	atomic_or(req, &vcpu->requests);
+}
+
+/* virt/kvm/memslot.c; readers hold kvm->srcu, slots_lock or mmu_lock */
+
+static inline struct kvm_memslots *kvm_slots(struct kvm *kvm)
+{
+	return srcu_dereference_check(kvm->slots, &kvm->srcu,
+				      lockdep_is_held(&kvm->slots_lock) ||
+				      lockdep_is_held(&kvm->mmu_lock));
+}
+
+/* The slot that holds a guest frame, or NULL. */
+struct kvm_memslot *kvm_slot_of(struct kvm *kvm, gfn_t gfn);
+
+/**
+ * kvm_gfn_hva - the user address of a guest frame
+ * @kvm: the VM
+ * @gfn: the frame
+ * @write: whether it is to be written; a read-only slot then has none
+ *
+ * Return: the address, or KVM_HVA_BAD.
+ */
+unsigned long kvm_gfn_hva(struct kvm *kvm, gfn_t gfn, bool write);
+
+/**
+ * kvm_read_guest - copy from guest physical memory, over pages and slots
+ * @kvm: the VM; the caller runs in kvm->mm
+ * @gpa: first byte
+ * @data: where to
+ * @len: bytes
+ *
+ * Return: 0, or -EFAULT where there is no slot or no accessible memory behind it.  Takes kvm->srcu
+ * itself (it nests).  May sleep.  kvm_write_guest() is its counterpart and marks pages dirty.
+ */
+int kvm_read_guest(struct kvm *kvm, gpa_t gpa, void *data, unsigned long len);
+int kvm_write_guest(struct kvm *kvm, gpa_t gpa, const void *data, unsigned long len);
+
+/**
+ * kvm_cmpxchg_guest - replace a number in guest memory if nobody has changed it
+ * @kvm: the VM; the caller runs in kvm->mm
+ * @gpa: aligned to @size
+ * @size: 1, 2, 4 or 8 bytes
+ * @from: what is expected there
+ * @to: what is to be there
+ *
+ * Return: 0; 1 when something else is there; -EFAULT as kvm_write_guest(), and for another @size.
+ * May sleep.
+ */
+int kvm_cmpxchg_guest(struct kvm *kvm, gpa_t gpa, unsigned int size, u64 from, u64 to);
+
+int kvm_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region *region);
+int kvm_slots_init(struct kvm *kvm);
+void kvm_slots_free(struct kvm *kvm);
+
+/* virt/kvm/dirty.c */
+
+/* Note a write to a page of a slot, if it is logged; any context under the reader's SRCU. */
+void kvm_mark_dirty(struct kvm_memslot *slot, gfn_t gfn);
+int kvm_get_dirty_log(struct kvm *kvm, struct kvm_dirty_log *log);
+
+/* virt/kvm/notifier.c */
+
+int kvm_notifier_register(struct kvm *kvm);
+void kvm_notifier_unregister(struct kvm *kvm);
+
+/**
+ * kvm_mmu_stale - may user addresses have got other pages, or guest frames other addresses?
+ * @kvm: the VM
+ * @seq: kvm->mmu_seq as sampled
+ * @first: user address
+ * @end: behind the last one
+ *
+ * mmu_lock held.  A fault handler samples mmu_seq (then smp_rmb()), looks slot and page up without
+ * the lock, takes the lock, and maps only if this says no for all that it maps.
+ */
+static inline bool kvm_mmu_stale(struct kvm *kvm, unsigned long seq, unsigned long first,
+				 unsigned long end)
+{
+	lockdep_assert_held(&kvm->mmu_lock);
+	if (kvm->mmu_invalidations && first < kvm->mmu_invalid_end && end > kvm->mmu_invalid_first)
+		return true;
+	return kvm->mmu_seq != seq;
+}
+
+/* virt/kvm/stats.c */
+
+void kvm_stats_init(void);
+void kvm_stats_exit(void);
+void kvm_stats_vm_add(struct kvm *kvm, int fd);
+void kvm_stats_vm_del(struct kvm *kvm);
+
+/*
+ * What arch provides.
+ */
+
+int kvm_arch_init(void);		/* module load: refuse the host, with one line in the log */
+void kvm_arch_exit(void);
+int kvm_arch_cpu_enable(void);		/* on this CPU, interrupts off; 0 or -EBUSY, -EIO */
+void kvm_arch_cpu_disable(void);	/* the same CPU, interrupts off */
+
+/* KVM_CHECK_EXTENSION; @kvm is NULL on /dev/kvm. 0: absent. */
+int kvm_arch_check_extension(struct kvm *kvm, long cap);
+/* ioctls that virt/kvm does not know; -ENOTTY for those that arch does not know either */
+long kvm_arch_dev_ioctl(unsigned int ioctl, unsigned long arg);
+long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg);
+long kvm_arch_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, unsigned long arg);
+
+int kvm_arch_vm_create(struct kvm *kvm, unsigned long type);
+void kvm_arch_vm_destroy(struct kvm *kvm);	/* no vCPU, no user left; may sleep */
+
+int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu);
+void kvm_arch_vcpu_destroy(struct kvm_vcpu *vcpu);
+void kvm_arch_vcpu_load(struct kvm_vcpu *vcpu, int cpu);	/* preemption off */
+void kvm_arch_vcpu_put(struct kvm_vcpu *vcpu);			/* preemption off */
+int kvm_arch_vcpu_run(struct kvm_vcpu *vcpu);			/* KVM_RUN, loaded */
+bool kvm_arch_vcpu_wakes(struct kvm_vcpu *vcpu);		/* has a halted vCPU work? */
+
+/*
+ * The second-level tables, all under mmu_lock. "true" from unmap and write_protect: TLBs may still
+ * hold what was taken away, flush (kvm_request_all()) before the lock is let go.
+ */
+bool kvm_arch_unmap(struct kvm *kvm, gfn_t first, gfn_t end);
+bool kvm_arch_write_protect(struct kvm *kvm, gfn_t first, gfn_t end);
+/* Was the range used since last asked? @clear: start anew. */
+bool kvm_arch_age(struct kvm *kvm, gfn_t first, gfn_t end, bool clear);
+/* May this range of guest memory be a slot? 0 or -EINVAL. slots_lock held. */
+int kvm_arch_check_slot(struct kvm *kvm, const struct kvm_memslot *slot);
+
+#endif /* LINUX_KVM_HOST_H */
