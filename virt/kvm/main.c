@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * main.c - the module, /dev/kvm, and the fds of VMs.
+ *
+ * Owns the list of VMs and the life of a struct kvm.  Calls that are not
+ * answered here go to arch.
+ * Next: vcpus.c, the same for vCPUs; cpus.c, virtualization on and off;
+ * memslot.c, guest memory.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/anon_inodes.h>
+#include <linux/cpumask.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "virt.h"
+
+DEFINE_MUTEX(kvm_lock);		/* kvm_vms, and the use count in cpus.c */
+LIST_HEAD(kvm_vms);
+
+/*
+ * Capabilities that no arch has a say in
+ */
+
+static const struct {
+	u16 cap;
+	u16 value;
+} main_caps[] = {
+	{ KVM_CAP_USER_MEMORY, 1 },
+	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
+	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
+	{ KVM_CAP_NR_MEMSLOTS, KVM_USER_MEM_SLOTS },
+	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_SYNC_MMU, 1 },
+	{ KVM_CAP_MAX_VCPUS, KVM_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPU_ID, KVM_MAX_VCPU_ID },
+	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
+};
+
+static int kvm_check_extension(struct kvm *kvm, unsigned long cap)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(main_caps); i++)
+		if (main_caps[i].cap == cap)
+			return main_caps[i].value;
+	if (cap == KVM_CAP_NR_VCPUS)
+		return min_t(int, num_online_cpus(), KVM_MAX_VCPUS);
+	return kvm_arch_check_extension(kvm, cap);
+}
+
+/*
+ * A VM
+ */
+
+void kvm_dead(struct kvm *kvm)
+{
+	WRITE_ONCE(kvm->dead, true);
+	/* A vCPU that kvm_request_all() does not see yet reads ->dead in its first KVM_RUN. */
+	smp_mb();
+	kvm_request_all(kvm, KVM_REQ_DEAD);
+}
+
+/* A VM without arch, notifier and CPUs: memory and locks. */
+static struct kvm *kvm_alloc(void)
+{
+	struct kvm *kvm;
+	int err;
+
+	kvm = kvzalloc(sizeof(*kvm), GFP_KERNEL_ACCOUNT);
+	if (!kvm)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&kvm->users, 1);
+	mutex_init(&kvm->lock);
+	mutex_init(&kvm->slots_lock);
+	spin_lock_init(&kvm->mmu_lock);
+	INIT_LIST_HEAD(&kvm->vm_list);
+
+	err = init_srcu_struct(&kvm->srcu);
+	if (err)
+		goto out_free;
+	err = kvm_slots_init(kvm);
+	if (err)
+		goto out_srcu;
+	mmgrab(current->mm);
+	kvm->mm = current->mm;
+	return kvm;
+
+out_srcu:
+	cleanup_srcu_struct(&kvm->srcu);
+out_free:
+	kvfree(kvm);
+	return ERR_PTR(err);
+}
+
+static void kvm_free(struct kvm *kvm)
+{
+	kvm_slots_free(kvm);
+	cleanup_srcu_struct(&kvm->srcu);
+	mmdrop(kvm->mm);
+	kvfree(kvm);
+}
+
+static struct kvm *kvm_create(unsigned long type)
+{
+	struct kvm *kvm;
+	int err;
+
+	kvm = kvm_alloc();
+	if (IS_ERR(kvm))
+		return kvm;
+	err = kvm_arch_vm_create(kvm, type);
+	if (err)
+		goto out_free;
+	err = kvm_notifier_register(kvm);
+	if (err)
+		goto out_arch;
+
+	mutex_lock(&kvm_lock);
+	err = kvm_cpus_get();
+	if (!err)
+		list_add(&kvm->vm_list, &kvm_vms);
+	mutex_unlock(&kvm_lock);
+	if (!err)
+		return kvm;
+
+	kvm_notifier_unregister(kvm);
+out_arch:
+	kvm_arch_vm_destroy(kvm);
+out_free:
+	kvm_free(kvm);
+	return ERR_PTR(err);
+}
+
+static void kvm_destroy(struct kvm *kvm)
+{
+	kvm_stats_vm_del(kvm);
+	mutex_lock(&kvm_lock);
+	list_del(&kvm->vm_list);
+	mutex_unlock(&kvm_lock);
+
+	/* From here on nobody but us knows the VM. */
+	kvm_notifier_unregister(kvm);
+	kvm_vcpu_destroy_all(kvm);
+	kvm_arch_vm_destroy(kvm);
+	kvm_free(kvm);
+
+	mutex_lock(&kvm_lock);
+	kvm_cpus_put();
+	mutex_unlock(&kvm_lock);
+}
+
+void kvm_put(struct kvm *kvm)
+{
+	if (refcount_dec_and_test(&kvm->users))
+		kvm_destroy(kvm);
+}
+
+static int kvm_set_user_memory_region(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_userspace_memory_region region;
+
+	if (copy_from_user(&region, argp, sizeof(region)))
+		return -EFAULT;
+	return kvm_set_memory_region(kvm, &region);
+}
+
+static int kvm_vm_get_dirty_log(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_dirty_log log;
+
+	if (copy_from_user(&log, argp, sizeof(log)))
+		return -EFAULT;
+	return kvm_get_dirty_log(kvm, &log);
+}
+
+static long kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	struct kvm *kvm = file->private_data;
+	void __user *argp = (void __user *)arg;
+
+	if (kvm->mm != current->mm || READ_ONCE(kvm->dead))
+		return -EIO;
+
+	switch (ioctl) {
+	case KVM_CREATE_VCPU:
+		return kvm_vcpu_create(kvm, arg);
+	case KVM_SET_USER_MEMORY_REGION:
+		return kvm_set_user_memory_region(kvm, argp);
+	case KVM_GET_DIRTY_LOG:
+		return kvm_vm_get_dirty_log(kvm, argp);
+	case KVM_CHECK_EXTENSION:
+		return kvm_check_extension(kvm, arg);
+	default:
+		return kvm_arch_vm_ioctl(kvm, ioctl, arg);
+	}
+}
+
+static int kvm_vm_release(struct inode *inode, struct file *file)
+{
+	kvm_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations kvm_vm_fops = {
+	.owner = THIS_MODULE,
+	.release = kvm_vm_release,
+	.unlocked_ioctl = kvm_vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+/*
+ * /dev/kvm
+ */
+
+static int kvm_dev_create_vm(unsigned long type)
+{
+	struct file *file;
+	struct kvm *kvm;
+	int fd;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	kvm = kvm_create(type);
+	if (IS_ERR(kvm)) {
+		put_unused_fd(fd);
+		return PTR_ERR(kvm);
+	}
+	file = anon_inode_getfile("kvm-vm", &kvm_vm_fops, kvm, O_RDWR);
+	if (IS_ERR(file)) {
+		kvm_put(kvm);
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	kvm_stats_vm_add(kvm, fd);
+	fd_install(fd, file);
+	return fd;
+}
+
+static long kvm_dev_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
+{
+	switch (ioctl) {
+	case KVM_GET_API_VERSION:
+		return arg ? -EINVAL : KVM_API_VERSION;
+	case KVM_CREATE_VM:
+		return kvm_dev_create_vm(arg);
+	case KVM_CHECK_EXTENSION:
+		return kvm_check_extension(NULL, arg);
+	case KVM_GET_VCPU_MMAP_SIZE:
+		return arg ? -EINVAL : KVM_VCPU_MMAP_SIZE;
+	default:
+		return kvm_arch_dev_ioctl(ioctl, arg);
+	}
+}
+
+static const struct file_operations kvm_dev_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = kvm_dev_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice kvm_dev = {
+	.minor = KVM_MINOR,
+	.name = "kvm",
+	.fops = &kvm_dev_fops,
+};
+
+static int __init kvm_init(void)
+{
+	int err;
+
+	err = kvm_arch_init();
+	if (err)
+		return err;
+	err = kvm_vcpu_init();
+	if (err)
+		goto out_arch;
+	err = kvm_cpus_init();
+	if (err)
+		goto out_vcpu;
+	kvm_stats_init();
+	err = misc_register(&kvm_dev);
+	if (!err)
+		return 0;
+
+	pr_err("/dev/kvm cannot be had (%d): another hypervisor owns it\n", err);
+	kvm_stats_exit();
+	kvm_cpus_exit();
+out_vcpu:
+	kvm_vcpu_exit();
+out_arch:
+	kvm_arch_exit();
+	return err;
+}
+
+static void __exit kvm_exit(void)
+{
+	misc_deregister(&kvm_dev);
+	kvm_stats_exit();
+	kvm_cpus_exit();
+	kvm_vcpu_exit();
+	kvm_arch_exit();
+}
+
+module_init(kvm_init);
+module_exit(kvm_exit);
+
+MODULE_ALIAS_MISCDEV(KVM_MINOR);
+MODULE_ALIAS("devname:kvm");
+MODULE_DESCRIPTION("Intact, a hypervisor behind /dev/kvm");
+MODULE_LICENSE("GPL");

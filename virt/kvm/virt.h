@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * virt.h - what the files of virt/kvm say to each other and arch does not need.
+ *
+ * Next: include/linux/kvm_host.h, the contract with arch.
+ */
+#ifndef VIRT_KVM_VIRT_H
+#define VIRT_KVM_VIRT_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/kvm_host.h>
+
+/* struct kvm_run, and behind it the page that string I/O is passed in. */
+#define KVM_VCPU_MMAP_SIZE	((KVM_PIO_PAGE_OFFSET + 1) * PAGE_SIZE)
+
+/* main.c: all VMs.  The lock is taken before kvm->lock. */
+extern struct mutex kvm_lock;
+extern struct list_head kvm_vms;
+
+/* A VM lives as long as its fd or the fd of one of its vCPUs. */
+static inline void kvm_get(struct kvm *kvm)
+{
+	refcount_inc(&kvm->users);
+}
+
+void kvm_put(struct kvm *kvm);		/* may sleep */
+
+/* cpus.c: virtualization is on, on this CPU.  Written there with interrupts off. */
+DECLARE_PER_CPU(bool, kvm_cpu_on);
+
+/* A VM comes, a VM is gone: kvm_lock held; 0, or -EBUSY when the processor cannot be had. */
+int kvm_cpus_get(void);
+void kvm_cpus_put(void);
+
+int kvm_cpus_init(void);
+void kvm_cpus_exit(void);
+
+/**
+ * kvm_vcpu_create - KVM_CREATE_VCPU
+ * @kvm: the VM
+ * @id: userspace's number for it
+ *
+ * Return: a new fd of the caller's, or -EINVAL (@id out of range, too many vCPUs), -EEXIST,
+ * -ENOMEM, what arch or the fd table said.  Takes kvm->lock.
+ */
+int kvm_vcpu_create(struct kvm *kvm, unsigned long id);
+
+/* The last user of the VM is gone. */
+void kvm_vcpu_destroy_all(struct kvm *kvm);
+
+/* memslot.c: the slot that userspace calls @id, or NULL. slots_lock held. */
+struct kvm_memslot *kvm_slot_by_id(struct kvm *kvm, unsigned int id);
+
+/**
+ * kvm_unmap_range - take translations away, and see to it that no vCPU uses them any more
+ * @kvm: the VM; mmu_lock held
+ * @first: guest frame
+ * @end: behind the last one
+ * @may_sleep: mmu_lock may be let go in between
+ *
+ * notifier.c.
+ */
+void kvm_unmap_range(struct kvm *kvm, gfn_t first, gfn_t end, bool may_sleep);
+
+int kvm_vcpu_init(void);
+void kvm_vcpu_exit(void);
+
+#endif /* VIRT_KVM_VIRT_H */
