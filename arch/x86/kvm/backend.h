@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * backend.h - the vendor interface: what common code asks of svm/ and vmx/,
+ * and the neutral words both sides use.
+ *
+ * A backend translates requests into hardware fields and hardware exits into
+ * struct vm_exit.  It decides nothing: no policy, no ioctl, no MSR table, no
+ * CPUID.  One backend is chosen at load; calls are static calls.
+ */
+#ifndef ARCH_X86_KVM_BACKEND_H
+#define ARCH_X86_KVM_BACKEND_H
+
+#include <linux/kvm_types.h>
+#include <linux/static_call.h>
+#include "events.h"
+#include "state.h"
+
+enum exit_kind {
+	EXIT_NONE,		/* dealt with: enter again */
+	EXIT_HOST_IRQ,		/* the host has an interrupt or NMI to take */
+	EXIT_IO,
+	EXIT_MSR,
+	EXIT_CPUID,
+	EXIT_HLT,
+	EXIT_MEMORY,		/* second-level fault */
+	EXIT_CR,
+	EXIT_DR,
+	EXIT_XSETBV,
+	EXIT_EXCEPTION,		/* one that was asked for in traps */
+	EXIT_WINDOW,		/* an event that waits can be taken now */
+	EXIT_HYPERCALL,
+	EXIT_PAUSE,
+	EXIT_CACHE,		/* INVD, WBINVD */
+	EXIT_UNDEFINED,		/* an instruction this vCPU does not have: #UD */
+	EXIT_PRIVILEGED,	/* one that is never allowed: #GP(0) */
+	EXIT_IDLE,		/* MONITOR, MWAIT */
+	EXIT_TASK_SWITCH,
+	EXIT_SHUTDOWN,
+	EXIT_FAILED,		/* the entry was refused by hardware: @hardware says why */
+	EXIT_UNKNOWN,
+	EXIT_KINDS
+};
+
+/**
+ * struct vm_exit - why the guest stopped, in no vendor's words
+ * @kind:	enum exit_kind
+ * @insn_len:	length of the instruction to be skipped, or 0: the decoder has to tell
+ * @insn_bytes:	how many bytes of @insn hardware supplied; 0: they have to be fetched
+ * @delivering:	the delivery of an event was interrupted (run.c, from the report)
+ * @insn:	the instruction's bytes
+ * @hardware:	the raw exit code, for messages and KVM_EXIT_UNKNOWN / _FAIL_ENTRY
+ */
+struct vm_exit {
+	u32 kind;
+	u8 insn_len;
+	u8 insn_bytes;
+	bool delivering;
+	u8 insn[15];
+	u64 hardware;
+	union {
+		struct {
+			u16 port;
+			u8 size;	/* 1, 2, 4 */
+			bool in;
+			bool string;
+			bool rep;
+		} io;
+		struct {
+			bool write;
+		} msr;			/* number in ECX, data in EDX:EAX */
+		struct {
+			gpa_t gpa;
+			bool write;
+			bool fetch;
+			bool present;	/* there was a translation, it did not allow this */
+			bool table;	/* while reading the guest's own page tables */
+		} memory;
+		struct {
+			u8 number;	/* 0, 3, 4, 8 */
+			bool write;
+		} cr;			/* which register: the decoder tells */
+		struct {
+			u8 number;
+			bool write;
+		} dr;
+		struct {
+			u8 vector;
+			bool has_error;
+			u32 error;
+			u64 payload;	/* as in struct event, for #PF and #DB */
+		} exception;
+	};
+};
+
+/* What the guest may not do without an exit, beyond what always exits: vcpu->arch.traps. */
+#define TRAP_DB		BIT(0)	/* #DB: a debugger on the outside */
+#define TRAP_BP		BIT(1)	/* INT3: the same */
+#define TRAP_STEP	BIT(2)	/* exit after each instruction, by #DB */
+#define TRAP_CR8	BIT(3)	/* writes of CR8 */
+#define TRAP_DR		BIT(4)	/* MOV DR */
+
+/**
+ * struct backend_features - what the chosen hardware can do; set once at load
+ * @name:	"SVM" or "VMX"
+ * @max_gpa_bits: width of second-level addresses
+ * @table_levels: how many levels of second-level tables hardware walks, 4 or 5
+ * @huge_2m:	second-level pages of 2 MiB
+ * @huge_1g:	second-level pages of 1 GiB
+ * @shadow_kinds: hardware tells STI's shadow from MOV SS's
+ * @tsc_scaling: guest TSC frequencies other than the host's
+ * @tsc_scale_frac_bits: fraction bits of the TSC ratio
+ */
+struct backend_features {
+	const char *name;
+	u8 max_gpa_bits;
+	u8 table_levels;
+	bool huge_2m;
+	bool huge_1g;
+	bool shadow_kinds;
+	bool tsc_scaling;
+	u8 tsc_scale_frac_bits;
+};
+
+extern struct backend_features backend_features;
+
+/*
+ * The table.  "vCPU thread" below: vcpu->mutex held; "loaded": between
+ * vcpu_load and vcpu_put on this CPU, preemption off or followed.
+ *
+ *	supported	can this processor do it?  If not, says why in the log, once.
+ *	setup		once at load: allocate, fill @features.  0 or negative errno.
+ *	teardown	undoes setup.
+ *	cpu_enable	this CPU, interrupts off.  0, -EBUSY (somebody else's), -EIO.
+ *	cpu_disable	this CPU, interrupts off; the vCPUs on it have been put.
+ *	vcpu_create	allocate the control block, arch.backend.  0 or negative errno.
+ *	vcpu_destroy	free it.
+ *	vcpu_reset	control fields as after power-up; registers come by store.
+ *	vcpu_load	onto this CPU, preemption off.
+ *	vcpu_put	off this CPU, preemption off.
+ *	fetch		hardware -> arch.state for these groups.  vCPU thread.
+ *	store		arch.state -> hardware for these groups.  vCPU thread.
+ *	set_traps	bring intercepts in line with arch.traps and the guest's CPUID.
+ *	trap_msr	exit on reads, on writes of this MSR, or not.
+ *	inject		carry the plan out: event and windows.  Interrupts off, right before enter.
+ *	enter		run the guest once.  Interrupts off before and after.
+ *	exit		say what happened.  Interrupts off, right after enter; decodes, decides nothing.
+ *	flush_guest	all cached translations of this vCPU are void from its next entry on.
+ *	set_tsc		guest TSC = host TSC * @ratio + @offset; @ratio 0: not scaled.
+ *	dump		everything about a failed entry, to the log.
+ */
+#define BACKEND_OPS(OP)								\
+	OP(bool, supported, (void))						\
+	OP(int, setup, (struct backend_features *features))			\
+	OP(void, teardown, (void))						\
+	OP(int, cpu_enable, (void))						\
+	OP(void, cpu_disable, (void))						\
+	OP(int, vcpu_create, (struct kvm_vcpu *vcpu))				\
+	OP(void, vcpu_destroy, (struct kvm_vcpu *vcpu))				\
+	OP(void, vcpu_reset, (struct kvm_vcpu *vcpu))				\
+	OP(void, vcpu_load, (struct kvm_vcpu *vcpu, int cpu))			\
+	OP(void, vcpu_put, (struct kvm_vcpu *vcpu))				\
+	OP(void, fetch, (struct kvm_vcpu *vcpu, u32 groups))			\
+	OP(void, store, (struct kvm_vcpu *vcpu, u32 groups))			\
+	OP(void, set_traps, (struct kvm_vcpu *vcpu))				\
+	OP(void, trap_msr, (struct kvm_vcpu *vcpu, u32 msr, bool read, bool write)) \
+	OP(void, inject, (struct kvm_vcpu *vcpu, const struct event_plan *plan)) \
+	OP(void, enter, (struct kvm_vcpu *vcpu))				\
+	OP(void, exit, (struct kvm_vcpu *vcpu, struct vm_exit *exit,		\
+			struct event_report *report))				\
+	OP(void, flush_guest, (struct kvm_vcpu *vcpu))				\
+	OP(void, set_tsc, (struct kvm_vcpu *vcpu, u64 offset, u64 ratio))	\
+	OP(void, dump, (struct kvm_vcpu *vcpu))
+
+#define BACKEND_MEMBER(ret, name, args) ret (*name) args;
+struct backend {
+	BACKEND_OPS(BACKEND_MEMBER)
+};
+#undef BACKEND_MEMBER
+
+extern const struct backend svm_backend;
+
+#define BACKEND_TYPE(ret, name, args) typedef ret backend_##name##_fn args;
+BACKEND_OPS(BACKEND_TYPE)
+#undef BACKEND_TYPE
+
+#define BACKEND_CALL(ret, name, args) DECLARE_STATIC_CALL(backend_##name, backend_##name##_fn);
+BACKEND_OPS(BACKEND_CALL)
+#undef BACKEND_CALL
+
+/* backend_call(fetch)(vcpu, groups) */
+#define backend_call(name) static_call(backend_##name)
+
+#endif /* ARCH_X86_KVM_BACKEND_H */

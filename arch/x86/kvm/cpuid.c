@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cpuid.c - what a guest may be told of its processor, and what it is told.
+ *
+ * One table says which bits of the host's CPUID a guest can have; a leaf that
+ * is not in it does not exist.  What userspace sets is the guest's answer as
+ * it stands, but for the bits that follow other state (OSXSAVE, the APIC, the
+ * size of XCR0's components).  SDM vol. 2, CPUID; APM vol. 3, appendix E.
+ */
+#include <linux/kvm_host.h>
+#include <linux/kvm_para.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <asm/cpufeature.h>
+#include <asm/fpu/xcr.h>
+#include <asm/tsc.h>
+#include "vcpu.h"
+
+#define MAX_ENTRIES	256
+#define KVM_LEAF	0x40000000u
+#define KVM_LEAF_LAST	(KVM_LEAF + 1)
+#define EXTENDED_LEAF	0x80000000u
+#define EXTENDED_LAST	0x80000021u
+#define BASIC_LAST	0x0du
+
+enum reg { EAX, EBX, ECX, EDX };
+
+/* The bit of a feature in its register. */
+#define F(feature)	BIT(X86_FEATURE_##feature & 31)
+#define ALL		U32_MAX
+
+/*
+ * struct row: bits of one register of one leaf
+ * @kept is passed on where the host has it
+ * @added is there whatever the host has
+ */
+static const struct row {
+	u32 function;
+	u32 index;
+	u8 reg;
+	u32 kept;
+	u32 added;
+} rows[] = {
+	{ 0x1, 0, EAX, ALL },
+	{ 0x1, 0, EBX, 0x0000ff00 },			/* CLFLUSH line size */
+	{ 0x1, 0, ECX, F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(PCID) |
+		       F(XMM4_1) | F(XMM4_2) | F(MOVBE) | F(POPCNT) | F(AES) | F(XSAVE) |
+		       F(AVX) | F(F16C) | F(RDRAND), F(HYPERVISOR) },
+	{ 0x1, 0, EDX, F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) |
+		       F(CX8) | F(APIC) | F(SEP) | F(MTRR) | F(PGE) | F(MCA) | F(CMOV) |
+		       F(PAT) | F(PSE36) | F(CLFLUSH) | F(MMX) | F(FXSR) | F(XMM) | F(XMM2) },
+	{ 0x2, 0, EAX, ALL }, { 0x2, 0, EBX, ALL }, { 0x2, 0, ECX, ALL }, { 0x2, 0, EDX, ALL },
+	{ 0x6, 0, EAX, 0, BIT(2) },			/* ARAT: its timers do not stop */
+	{ 0x7, 0, EBX, F(FSGSBASE) | F(BMI1) | F(AVX2) | F(FDP_EXCPTN_ONLY) | F(SMEP) | F(BMI2) |
+		       F(ERMS) | F(INVPCID) | F(ZERO_FCS_FDS) | F(AVX512F) | F(AVX512DQ) |
+		       F(RDSEED) | F(ADX) | F(SMAP) | F(AVX512IFMA) | F(CLFLUSHOPT) | F(CLWB) |
+		       F(AVX512CD) | F(SHA_NI) | F(AVX512BW) | F(AVX512VL), F(TSC_ADJUST) },
+	{ 0x7, 0, ECX, F(AVX512VBMI) | F(UMIP) | F(PKU) | F(AVX512_VBMI2) | F(GFNI) | F(VAES) |
+		       F(VPCLMULQDQ) | F(AVX512_VNNI) | F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) |
+		       F(RDPID) | F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B) },
+	{ 0x7, 0, EDX, F(FSRM) | F(AVX512_VP2INTERSECT) | F(SERIALIZE) },
+	{ 0xd, 0, EAX, ALL }, { 0xd, 0, EBX, ALL }, { 0xd, 0, ECX, ALL },
+	{ 0xd, 1, EAX, F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1) },
+	{ 0x80000001, 0, EAX, ALL }, { 0x80000001, 0, EBX, ALL },
+	{ 0x80000001, 0, ECX, F(LAHF_LM) | F(CMP_LEGACY) | F(CR8_LEGACY) | F(ABM) | F(SSE4A) |
+			      F(MISALIGNSSE) | F(3DNOWPREFETCH) | F(XOP) | F(FMA4) | F(TBM) |
+			      F(TOPOEXT) },
+	{ 0x80000001, 0, EDX, F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) |
+			      F(MCE) | F(CX8) | F(APIC) | F(SYSCALL) | F(MTRR) | F(PGE) |
+			      F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(NX) | F(MMXEXT) |
+			      F(MMX) | F(FXSR) | F(FXSR_OPT) | F(GBPAGES) | F(RDTSCP) | F(LM) |
+			      F(3DNOWEXT) | F(3DNOW) },
+	{ 0x80000002, 0, EAX, ALL }, { 0x80000002, 0, EBX, ALL },
+	{ 0x80000002, 0, ECX, ALL }, { 0x80000002, 0, EDX, ALL },
+	{ 0x80000003, 0, EAX, ALL }, { 0x80000003, 0, EBX, ALL },
+	{ 0x80000003, 0, ECX, ALL }, { 0x80000003, 0, EDX, ALL },
+	{ 0x80000004, 0, EAX, ALL }, { 0x80000004, 0, EBX, ALL },
+	{ 0x80000004, 0, ECX, ALL }, { 0x80000004, 0, EDX, ALL },
+	{ 0x80000005, 0, EAX, ALL }, { 0x80000005, 0, EBX, ALL },
+	{ 0x80000005, 0, ECX, ALL }, { 0x80000005, 0, EDX, ALL },
+	{ 0x80000006, 0, EAX, ALL }, { 0x80000006, 0, EBX, ALL },
+	{ 0x80000006, 0, ECX, ALL }, { 0x80000006, 0, EDX, ALL },
+	{ 0x80000007, 0, EDX, BIT(8) },			/* the TSC's rate is constant */
+	{ 0x80000008, 0, EAX, 0x0000ffff },
+	{ 0x80000008, 0, EBX, F(CLZERO) | F(XSAVEERPTR) },
+	{ 0x80000021, 0, EAX, BIT(0) | BIT(2) },	/* data breakpoints and LFENCE as specified */
+};
+
+/* A guest feature the host kernel has to have switched on for itself. */
+static const struct {
+	u32 function;
+	u8 reg;
+	u16 bit;
+	u16 host;
+} depends[] = {
+	{ 0x1, ECX, X86_FEATURE_XSAVE, X86_FEATURE_OSXSAVE },
+	{ 0x7, ECX, X86_FEATURE_PKU, X86_FEATURE_OSPKE },
+	{ 0x1, ECX, X86_FEATURE_AVX, X86_FEATURE_AVX },
+	{ 0x7, EBX, X86_FEATURE_AVX512F, X86_FEATURE_AVX512F },
+	{ 0x80000001, EDX, X86_FEATURE_NX, X86_FEATURE_NX },
+	{ 0x80000001, EDX, X86_FEATURE_RDTSCP, X86_FEATURE_RDTSCP },
+	{ 0x80000001, EDX, X86_FEATURE_GBPAGES, X86_FEATURE_GBPAGES },
+};
+
+/* CR4 bits and the feature they come with. */
+static const struct {
+	u32 cr4;
+	u32 function;
+	u8 reg;
+	u16 feature;
+} cr4_features[] = {
+	{ X86_CR4_VME | X86_CR4_PVI, 0x1, EDX, X86_FEATURE_VME },
+	{ X86_CR4_TSD, 0x1, EDX, X86_FEATURE_TSC },
+	{ X86_CR4_DE, 0x1, EDX, X86_FEATURE_DE },
+	{ X86_CR4_PSE, 0x1, EDX, X86_FEATURE_PSE },
+	{ X86_CR4_PAE, 0x1, EDX, X86_FEATURE_PAE },
+	{ X86_CR4_MCE, 0x1, EDX, X86_FEATURE_MCE },
+	{ X86_CR4_PGE, 0x1, EDX, X86_FEATURE_PGE },
+	{ X86_CR4_OSFXSR, 0x1, EDX, X86_FEATURE_FXSR },
+	{ X86_CR4_OSXMMEXCPT, 0x1, EDX, X86_FEATURE_XMM },
+	{ X86_CR4_PCIDE, 0x1, ECX, X86_FEATURE_PCID },
+	{ X86_CR4_OSXSAVE, 0x1, ECX, X86_FEATURE_XSAVE },
+	{ X86_CR4_FSGSBASE, 0x7, EBX, X86_FEATURE_FSGSBASE },
+	{ X86_CR4_SMEP, 0x7, EBX, X86_FEATURE_SMEP },
+	{ X86_CR4_SMAP, 0x7, EBX, X86_FEATURE_SMAP },
+	{ X86_CR4_UMIP, 0x7, ECX, X86_FEATURE_UMIP },
+	{ X86_CR4_PKE, 0x7, ECX, X86_FEATURE_PKU },
+};
+
+#define CR4_ALWAYS	X86_CR4_PCE
+
+/* "KVMKVMKVM" and zeroes, over EBX, ECX and EDX */
+#define KVM_SIGNATURE_EBX	0x4b4d564b
+#define KVM_SIGNATURE_ECX	0x564b4d56
+#define KVM_SIGNATURE_EDX	0x0000004d
+
+/* XCR0 components a guest may have: the host's, without those a process must ask for (AMX). */
+static u64 host_xcr0;
+
+static u32 *reg_of(struct kvm_cpuid_entry2 *entry, u8 reg)
+{
+	return &entry->eax + reg;
+}
+
+/*
+ * What this host can offer.
+ */
+
+static u32 kept_bits(const struct row *row, const u32 *host)
+{
+	u32 kept = row->kept & host[row->reg];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(depends); i++)
+		if (depends[i].function == row->function && depends[i].reg == row->reg &&
+		    !boot_cpu_has(depends[i].host))
+			kept &= ~BIT(depends[i].bit & 31);
+	return kept | row->added;
+}
+
+/* The rows of one leaf, which stand together; returns the first one behind them. */
+static unsigned int offer_leaf(struct kvm_cpuid_entry2 *entry, unsigned int i)
+{
+	const struct row *first = &rows[i];
+	u32 host[4];
+
+	cpuid_count(first->function, first->index, &host[EAX], &host[EBX], &host[ECX], &host[EDX]);
+	*entry = (struct kvm_cpuid_entry2){
+		.function = first->function,
+		.index = first->index,
+		.flags = first->function == 0x7 || first->function == 0xd ?
+			 KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0,
+	};
+	for (; i < ARRAY_SIZE(rows) && rows[i].function == first->function &&
+	       rows[i].index == first->index; i++)
+		*reg_of(entry, rows[i].reg) = kept_bits(&rows[i], host);
+	return i;
+}
+
+/* The leaf that tells the last one of its range; basic and extended ones also name the vendor. */
+static void offer_range(struct kvm_cpuid_entry2 *entry, u32 function, u32 last)
+{
+	*entry = (struct kvm_cpuid_entry2){ .function = function };
+	cpuid(function, &entry->eax, &entry->ebx, &entry->ecx, &entry->edx);
+	entry->eax = min(entry->eax, last);
+}
+
+static void offer_signature(struct kvm_cpuid_entry2 *entry)
+{
+	*entry = (struct kvm_cpuid_entry2){
+		.function = KVM_LEAF,
+		.eax = KVM_LEAF_LAST,
+		.ebx = KVM_SIGNATURE_EBX,
+		.ecx = KVM_SIGNATURE_ECX,
+		.edx = KVM_SIGNATURE_EDX,
+	};
+}
+
+/* Size and place of one XSAVE component. */
+static void offer_component(struct kvm_cpuid_entry2 *entry, unsigned int component)
+{
+	*entry = (struct kvm_cpuid_entry2){
+		.function = 0xd,
+		.index = component,
+		.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+	};
+	cpuid_count(0xd, component, &entry->eax, &entry->ebx, &entry->ecx, &entry->edx);
+	entry->ecx &= ~BIT(0);		/* managed by XCR0, not by IA32_XSS */
+	entry->edx = 0;
+}
+
+/* The size of the area for these components, in the standard format. */
+static u32 xsave_size(u64 xcr0)
+{
+	u32 size = 512 + 64, eax, ebx, ecx, edx;
+	unsigned int i;
+
+	for (i = 2; i < 63; i++) {
+		if (!(xcr0 & BIT_ULL(i)))
+			continue;
+		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
+		size = max(size, ebx + eax);
+	}
+	return size;
+}
+
+static void narrow_xsave_leaf(struct kvm_cpuid_entry2 *entry)
+{
+	if (entry->function != 0xd || entry->index)
+		return;
+	entry->eax = host_xcr0;
+	entry->edx = host_xcr0 >> 32;
+	entry->ecx = xsave_size(host_xcr0);
+	entry->ebx = entry->ecx;
+}
+
+static bool host_has_leaf(u32 function)
+{
+	u32 range = function & 0xffff0000;
+
+	return function <= cpuid_eax(range);
+}
+
+/* All entries, into room for MAX_ENTRIES; returns how many. */
+static int offer_all(struct kvm_cpuid_entry2 *entries)
+{
+	unsigned int i = 0, component;
+	int n = 0;
+
+	offer_range(&entries[n++], 0, BASIC_LAST);
+	while (i < ARRAY_SIZE(rows)) {
+		u32 function = rows[i].function;
+		bool there = host_has_leaf(function) && (function != 0xd || host_xcr0);
+
+		if (function == 0x80000001)
+			offer_range(&entries[n++], EXTENDED_LEAF, EXTENDED_LAST);
+		i = offer_leaf(&entries[n], i);
+		narrow_xsave_leaf(&entries[n]);
+		n += there;
+	}
+	for (component = 2; component < 63; component++)
+		if (host_xcr0 & BIT_ULL(component))
+			offer_component(&entries[n++], component);
+	offer_signature(&entries[n++]);
+	entries[n++] = (struct kvm_cpuid_entry2){
+		.function = KVM_LEAF_LAST,
+		.eax = BIT(KVM_FEATURE_NOP_IO_DELAY),
+	};
+	return n;
+}
+
+int cpuid_module_init(void)
+{
+	const u64 known = XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512 |
+			  XFEATURE_MASK_PKRU;
+
+	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+		host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK) & known;
+	return 0;
+}
+
+long cpuid_get_supported(struct kvm_cpuid2 __user *argp)
+{
+	struct kvm_cpuid_entry2 *entries;
+	struct kvm_cpuid2 head;
+	long r = 0;
+	u32 n;
+
+	if (copy_from_user(&head, argp, sizeof(head)))
+		return -EFAULT;
+	if (!head.nent)
+		return -E2BIG;
+	entries = kvcalloc(MAX_ENTRIES, sizeof(*entries), GFP_KERNEL);
+	if (!entries)
+		return -ENOMEM;
+	n = offer_all(entries);
+	if (head.nent < n)
+		r = -E2BIG;
+	else if (put_user(n, &argp->nent) ||
+		 copy_to_user(argp->entries, entries, n * sizeof(*entries)))
+		r = -EFAULT;
+	kvfree(entries);
+	return r;
+}
+
+/*
+ * What one guest is told.
+ */
+
+static struct kvm_cpuid_entry2 *find(struct kvm_vcpu *vcpu, u32 function, u32 index)
+{
+	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+	int i;
+
+	for (i = 0; i < cpuid->count; i++) {
+		struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
+
+		if (entry->function == function &&
+		    (entry->index == index || !(entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX)))
+			return entry;
+	}
+	return NULL;
+}
+
+static bool guest_has(struct kvm_vcpu *vcpu, u32 function, u8 reg, u16 feature)
+{
+	struct kvm_cpuid_entry2 *entry = find(vcpu, function, 0);
+
+	return entry && *reg_of(entry, reg) & BIT(feature & 31);
+}
+
+static u64 allowed_cr4(struct kvm_vcpu *vcpu)
+{
+	u64 allowed = CR4_ALWAYS;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cr4_features); i++)
+		if (guest_has(vcpu, cr4_features[i].function, cr4_features[i].reg,
+			      cr4_features[i].feature))
+			allowed |= cr4_features[i].cr4;
+	return allowed;
+}
+
+static u64 allowed_efer(struct kvm_vcpu *vcpu)
+{
+	u64 allowed = 0;
+
+	if (guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_SYSCALL))
+		allowed |= EFER_SCE;
+	if (guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_LM))
+		allowed |= EFER_LME | EFER_LMA;
+	if (guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_NX))
+		allowed |= EFER_NX;
+	if (guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_FXSR_OPT))
+		allowed |= EFER_FFXSR;
+	return allowed;
+}
+
+static void derive(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+	struct kvm_cpuid_entry2 *entry;
+
+	entry = find(vcpu, 0x80000008, 0);
+	cpuid->max_gpa_bits = entry && (entry->eax & 0xff) ?
+			      min_t(u8, entry->eax, backend_features.max_gpa_bits) : 36;
+	entry = find(vcpu, 0xd, 0);
+	cpuid->xcr0_allowed = entry ? (entry->eax | (u64)entry->edx << 32) & host_xcr0 :
+				      XFEATURE_MASK_FP;
+	cpuid->cr4_allowed = allowed_cr4(vcpu);
+	cpuid->efer_allowed = allowed_efer(vcpu);
+	cpuid->has_rdtscp = guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_RDTSCP) ||
+			    guest_has(vcpu, 0x7, ECX, X86_FEATURE_RDPID);
+}
+
+/* Until userspace says what the guest has, it may use what the host can offer. */
+void cpuid_create(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+	unsigned int i;
+
+	cpuid->max_gpa_bits = 36;
+	cpuid->xcr0_allowed = XFEATURE_MASK_FP;
+	cpuid->cr4_allowed = CR4_ALWAYS;
+	for (i = 0; i < ARRAY_SIZE(cr4_features); i++)
+		if (boot_cpu_has(cr4_features[i].feature))
+			cpuid->cr4_allowed |= cr4_features[i].cr4;
+	cpuid->efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX;
+}
+
+void cpuid_destroy(struct kvm_vcpu *vcpu)
+{
+	kvfree(vcpu->arch.cpuid.entries);
+}
+
+long cpuid_get(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp)
+{
+	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+	struct kvm_cpuid2 head;
+
+	if (copy_from_user(&head, argp, sizeof(head)))
+		return -EFAULT;
+	if (head.nent < cpuid->count)
+		return -E2BIG;
+	if (put_user(cpuid->count, &argp->nent) ||
+	    copy_to_user(argp->entries, cpuid->entries, cpuid->count * sizeof(*cpuid->entries)))
+		return -EFAULT;
+	return 0;
+}
+
+/* Linear addresses have 48 or 57 bits, or the leaf says nothing. */
+static bool entries_ok(const struct kvm_cpuid_entry2 *entries, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		u8 bits = entries[i].eax >> 8;
+
+		if (entries[i].function == 0x80000008 && bits && bits != 48 && bits != 57)
+			return false;
+	}
+	return true;
+}
+
+long cpuid_set(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp)
+{
+	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+	struct kvm_cpuid_entry2 *entries = NULL;
+	struct kvm_cpuid2 head;
+
+	if (copy_from_user(&head, argp, sizeof(head)))
+		return -EFAULT;
+	if (head.nent > MAX_ENTRIES)
+		return -E2BIG;
+	if (head.nent) {
+		entries = vmemdup_user(argp->entries, array_size(head.nent, sizeof(*entries)));
+		if (IS_ERR(entries))
+			return PTR_ERR(entries);
+	}
+	if (!entries_ok(entries, head.nent)) {
+		kvfree(entries);
+		return -EINVAL;
+	}
+	kvfree(cpuid->entries);
+	cpuid->entries = entries;
+	cpuid->count = head.nent;
+	derive(vcpu);
+	msr_traps(vcpu);
+	return 0;
+}
+
+/* What follows other state of the vCPU, and is not what userspace set. */
+static void fill_dynamic(struct kvm_vcpu *vcpu, u32 function, u32 index,
+			 struct kvm_cpuid_entry2 *answer)
+{
+	if (function == 0x1) {
+		state_need(vcpu, STATE_CR);
+		answer->ecx &= ~F(OSXSAVE);
+		if (vcpu->arch.state.cr4 & X86_CR4_OSXSAVE)
+			answer->ecx |= F(OSXSAVE);
+		if (!(vcpu->arch.msrs.apic_base & MSR_IA32_APICBASE_ENABLE))
+			answer->edx &= ~F(APIC);
+	} else if (function == 0x7 && !index) {
+		state_need(vcpu, STATE_CR);
+		answer->ecx &= ~F(OSPKE);
+		if (vcpu->arch.state.cr4 & X86_CR4_PKE)
+			answer->ecx |= F(OSPKE);
+	} else if (function == 0xd && index < 2 && answer->eax) {
+		answer->ebx = xsave_size(vcpu->arch.fpu.xcr0);
+	}
+}
+
+/* Beyond the last basic leaf, Intel's processors answer with it; AMD's with zeroes. */
+static struct kvm_cpuid_entry2 *out_of_range(struct kvm_vcpu *vcpu, u32 function, u32 index)
+{
+	struct kvm_cpuid_entry2 *basic = find(vcpu, 0, 0);
+	bool intel = basic && basic->ebx == 0x756e6547;		/* "Genu" */
+
+	if (!intel || (function < EXTENDED_LEAF && function <= basic->eax))
+		return NULL;
+	if ((function & 0xffff0000) == KVM_LEAF)
+		return NULL;
+	return find(vcpu, basic->eax, index);
+}
+
+void cpuid_execute(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+{
+	u32 function = *eax, index = *ecx;
+	struct kvm_cpuid_entry2 *entry = find(vcpu, function, index);
+	struct kvm_cpuid_entry2 answer = { };
+
+	if (!entry)
+		entry = out_of_range(vcpu, function, index);
+	if (entry) {
+		answer = *entry;
+		fill_dynamic(vcpu, entry->function, index, &answer);
+	}
+	*eax = answer.eax;
+	*ebx = answer.ebx;
+	*ecx = answer.ecx;
+	*edx = answer.edx;
+}

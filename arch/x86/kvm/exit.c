@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * exit.c - what to do about an exit: one handler for each neutral kind.
+ *
+ * A handler resumes the guest (TO_GUEST), fills kvm_run (TO_USER), or returns
+ * a negative errno.  Instructions that a handler executes itself are here;
+ * those that need the executor go to emu/glue.c.  Which exit happened is the
+ * backend's to say, which event comes next is events.c's.
+ */
+#include <linux/kvm_host.h>
+#include <linux/kvm_para.h>
+#include <asm/trapnr.h>
+#include "cr.h"
+#include "emu/glue.h"
+#include "mmu/mmu.h"
+#include "vcpu.h"
+
+#define OPCODE_MOV_CR	0x0f20		/* 20 and 22; 21 and 23 are MOV DR */
+
+int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = 2;
+	run->internal.data[0] = vcpu->arch.exit.hardware;
+	run->internal.data[1] = vcpu->arch.state.rip;
+	return TO_USER;
+}
+
+/*
+ * Port I/O without strings.  OUT is over when userspace has been handed the
+ * byte: RIP moves first, so that no image taken then sends it again.  IN is
+ * over when the answer is in; until then RIP stands at it.
+ */
+
+static void *pio_data(struct kvm_vcpu *vcpu)
+{
+	return (void *)vcpu->run + KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+}
+
+static int exit_out(struct kvm_vcpu *vcpu, int len)
+{
+	memcpy(pio_data(vcpu), &vcpu->arch.state.gpr[GPR_RAX], sizeof(u32));
+	state_advance(vcpu, len);
+	if (unlikely(vcpu->arch.traps & TRAP_STEP))
+		vcpu->arch.io.owner = IO_STEPPED;
+	return TO_USER;
+}
+
+static int exit_in(struct kvm_vcpu *vcpu, int len)
+{
+	struct vcpu_io *io = &vcpu->arch.io;
+
+	io->owner = IO_IN;
+	io->size = vcpu->arch.exit.io.size;
+	io->insn_len = len;
+	io->rip = vcpu->arch.state.rip;
+	return TO_USER;
+}
+
+static int exit_io(struct kvm_vcpu *vcpu)
+{
+	struct vm_exit *exit = &vcpu->arch.exit;
+	struct kvm_run *run = vcpu->run;
+	int len;
+
+	vcpu->stat.io_exits++;
+	if (exit->io.string)
+		return glue_execute(vcpu);
+	len = glue_insn_len(vcpu);
+	if (len <= 0)
+		return len;
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = exit->io.in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.size = exit->io.size;
+	run->io.port = exit->io.port;
+	run->io.count = 1;
+	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+	return exit->io.in ? exit_in(vcpu, len) : exit_out(vcpu, len);
+}
+
+/* The low bytes of RAX; four of them clear the upper half, as any 32-bit write does. */
+static int resume_in(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_io *io = &vcpu->arch.io;
+	u64 *rax = &vcpu->arch.state.gpr[GPR_RAX];
+
+	io->owner = IO_NOBODY;
+	if (io->rip != vcpu->arch.state.rip)
+		return TO_GUEST;
+	if (io->size == sizeof(u32))
+		*rax = 0;
+	memcpy(rax, pio_data(vcpu), io->size);
+	return state_skip(vcpu, io->insn_len);
+}
+
+int exit_resume(struct kvm_vcpu *vcpu)
+{
+	switch (vcpu->arch.io.owner) {
+	case IO_IN:
+		return resume_in(vcpu);
+	case IO_STEPPED:
+		vcpu->arch.io.owner = IO_NOBODY;
+		return debug_stepped(vcpu);
+	default:
+		return glue_resume(vcpu);
+	}
+}
+
+/*
+ * Instructions with no operand but fixed registers.
+ */
+
+static int exit_cpuid(struct kvm_vcpu *vcpu)
+{
+	u64 *gpr = vcpu->arch.state.gpr;
+	int len = glue_insn_len(vcpu);
+	u32 eax, ebx, ecx, edx;
+
+	if (len <= 0)
+		return len;
+	eax = gpr[GPR_RAX];
+	ecx = gpr[GPR_RCX];
+	cpuid_execute(vcpu, &eax, &ebx, &ecx, &edx);
+	gpr[GPR_RAX] = eax;
+	gpr[GPR_RBX] = ebx;
+	gpr[GPR_RCX] = ecx;
+	gpr[GPR_RDX] = edx;
+	return state_skip(vcpu, len);
+}
+
+static u64 edx_eax(const u64 *gpr)
+{
+	return (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
+}
+
+static int exit_msr(struct kvm_vcpu *vcpu)
+{
+	u64 *gpr = vcpu->arch.state.gpr;
+	int len = glue_insn_len(vcpu), r;
+	u64 data = edx_eax(gpr);
+
+	if (len <= 0)
+		return len;
+	if (vcpu->arch.exit.msr.write)
+		r = msr_set(vcpu, gpr[GPR_RCX], data, false);
+	else
+		r = msr_get(vcpu, gpr[GPR_RCX], &data, false);
+	if (r) {
+		vcpu_gp(vcpu);
+		return TO_GUEST;
+	}
+	if (!vcpu->arch.exit.msr.write) {
+		gpr[GPR_RAX] = (u32)data;
+		gpr[GPR_RDX] = data >> 32;
+	}
+	return state_skip(vcpu, len);
+}
+
+static int exit_xsetbv(struct kvm_vcpu *vcpu)
+{
+	u64 *gpr = vcpu->arch.state.gpr;
+	int len = glue_insn_len(vcpu);
+
+	if (len <= 0)
+		return len;
+	if (state_cpl(vcpu) || (u32)gpr[GPR_RCX] || fpu_set_xcr0(vcpu, edx_eax(gpr))) {
+		vcpu_gp(vcpu);
+		return TO_GUEST;
+	}
+	return state_skip(vcpu, len);
+}
+
+/* Interrupt controllers are userspace's, and so is waiting for them. */
+static int exit_hlt(struct kvm_vcpu *vcpu)
+{
+	int len = glue_insn_len(vcpu), r;
+
+	if (len <= 0)
+		return len;
+	vcpu->stat.halt_exits++;
+	r = state_skip(vcpu, len);
+	if (r != TO_GUEST)
+		return r;
+	vcpu->run->exit_reason = KVM_EXIT_HLT;
+	return TO_USER;
+}
+
+static int exit_hypercall(struct kvm_vcpu *vcpu)
+{
+	int len = glue_insn_len(vcpu);
+
+	if (len <= 0)
+		return len;
+	vcpu->arch.state.gpr[GPR_RAX] = state_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS;
+	return state_skip(vcpu, len);
+}
+
+static int exit_skip(struct kvm_vcpu *vcpu)
+{
+	int len = glue_insn_len(vcpu);
+
+	return len <= 0 ? len : state_skip(vcpu, len);
+}
+
+static int exit_undefined(struct kvm_vcpu *vcpu)
+{
+	vcpu_ud(vcpu);
+	return TO_GUEST;
+}
+
+static int exit_privileged(struct kvm_vcpu *vcpu)
+{
+	vcpu_gp(vcpu);
+	return TO_GUEST;
+}
+
+/*
+ * Control and debug registers: which general register takes part stands in
+ * the instruction.
+ */
+
+/* The operand of MOV CR, MOV DR: 64 bits in 64-bit mode, else 32. */
+static u64 *mov_operand(struct kvm_vcpu *vcpu, const struct emu_insn *insn, u64 *mask)
+{
+	*mask = state_code_bits(vcpu) == 64 ? U64_MAX : U32_MAX;
+	return &vcpu->arch.state.gpr[insn->rm];
+}
+
+static int read_cr(struct kvm_vcpu *vcpu, u8 number, u64 *value)
+{
+	state_need(vcpu, STATE_CR);
+	switch (number) {
+	case 0:
+		*value = vcpu->arch.state.cr0;
+		return 0;
+	case 3:
+		*value = vcpu->arch.state.cr3;
+		return 0;
+	case 4:
+		*value = vcpu->arch.state.cr4;
+		return 0;
+	case 8:
+		*value = vcpu->arch.cr8;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int write_cr8(struct kvm_vcpu *vcpu, u64 value)
+{
+	if (value & ~0xfULL)
+		return -EINVAL;
+	vcpu->arch.cr8 = value;
+	return 0;
+}
+
+static int write_cr(struct kvm_vcpu *vcpu, u8 number, u64 value)
+{
+	switch (number) {
+	case 0:
+		return x86_write_cr0(vcpu, value);
+	case 3:
+		return x86_write_cr3(vcpu, value);
+	case 4:
+		return x86_write_cr4(vcpu, value);
+	case 8:
+		return write_cr8(vcpu, value);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Userspace's APIC has to look again when the task priority falls. */
+static int after_cr8(struct kvm_vcpu *vcpu, u8 before)
+{
+	if (vcpu->arch.cr8 >= before)
+		return TO_GUEST;
+	vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
+	return TO_USER;
+}
+
+static int exit_cr(struct kvm_vcpu *vcpu)
+{
+	struct vm_exit *exit = &vcpu->arch.exit;
+	u8 cr8 = vcpu->arch.cr8;
+	struct emu_insn insn;
+	u64 mask, value, *gpr;
+	int len, r;
+
+	len = glue_decode(vcpu, &insn);
+	if (len <= 0)
+		return len;
+	/* CLTS, LMSW, SMSW exit under the name of CR0 where that is watched: they are executed */
+	if ((insn.opcode & ~2) != OPCODE_MOV_CR)
+		return glue_execute(vcpu);
+	gpr = mov_operand(vcpu, &insn, &mask);
+	if (exit->cr.write)
+		r = write_cr(vcpu, exit->cr.number, *gpr & mask);
+	else
+		r = read_cr(vcpu, exit->cr.number, &value);
+	if (r) {
+		vcpu_gp(vcpu);
+		return TO_GUEST;
+	}
+	if (!exit->cr.write)
+		*gpr = value & mask;
+	r = state_skip(vcpu, len);
+	return r == TO_GUEST && exit->cr.number == 8 ? after_cr8(vcpu, cr8) : r;
+}
+
+static int exit_dr(struct kvm_vcpu *vcpu)
+{
+	struct vm_exit *exit = &vcpu->arch.exit;
+	struct emu_insn insn;
+	u64 mask, value, *gpr;
+	int len, r;
+
+	if (debug_go_live(vcpu))
+		return TO_GUEST;
+	len = glue_decode(vcpu, &insn);
+	if (len <= 0)
+		return len;
+	gpr = mov_operand(vcpu, &insn, &mask);
+	if (exit->dr.write)
+		r = debug_write_dr(vcpu, exit->dr.number, *gpr & mask);
+	else
+		r = debug_read_dr(vcpu, exit->dr.number, &value);
+	if (r)
+		return TO_GUEST;
+	if (!exit->dr.write)
+		*gpr = value & mask;
+	return state_skip(vcpu, len);
+}
+
+/*
+ * Memory, exceptions, and the end.
+ */
+
+static int exit_memory(struct kvm_vcpu *vcpu)
+{
+	struct vm_exit *exit = &vcpu->arch.exit;
+	int r;
+
+	vcpu->stat.memory_faults++;
+	r = tdp_fault(vcpu, exit->memory.gpa, exit->memory.write, exit->memory.fetch);
+	if (r != TDP_MMIO)
+		return r;
+	/* an event's frame or gate in device memory: it stays undelivered, and can be seen */
+	if (exit->delivering)
+		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV);
+	vcpu->stat.mmio_exits++;
+	return glue_execute(vcpu);
+}
+
+static int exit_exception(struct kvm_vcpu *vcpu)
+{
+	struct vm_exit *exit = &vcpu->arch.exit;
+
+	switch (exit->exception.vector) {
+	case X86_TRAP_DB:
+	case X86_TRAP_BP:
+		return debug_exception(vcpu, exit->exception.vector, exit->exception.payload);
+	case X86_TRAP_PF:
+		vcpu_page_fault(vcpu, exit->exception.payload, exit->exception.error);
+		return TO_GUEST;
+	default:
+		vcpu_exception(vcpu, exit->exception.vector, exit->exception.error);
+		return TO_GUEST;
+	}
+}
+
+static int exit_window(struct kvm_vcpu *vcpu)
+{
+	vcpu->stat.irq_window_exits++;
+	return TO_GUEST;
+}
+
+static int exit_task_switch(struct kvm_vcpu *vcpu)
+{
+	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+}
+
+/* The control block is undefined after a shutdown (APM vol. 2, 15.14.3): leave a defined vCPU. */
+static int exit_shutdown(struct kvm_vcpu *vcpu)
+{
+	vcpu_reset(vcpu);
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return TO_USER;
+}
+
+static int exit_failed(struct kvm_vcpu *vcpu)
+{
+	backend_call(dump)(vcpu);
+	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	vcpu->run->fail_entry.hardware_entry_failure_reason = vcpu->arch.exit.hardware;
+	vcpu->run->fail_entry.cpu = vcpu->cpu;
+	return TO_USER;
+}
+
+static int exit_unknown(struct kvm_vcpu *vcpu)
+{
+	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
+}
+
+static int (*const handlers[EXIT_KINDS])(struct kvm_vcpu *vcpu) = {
+	[EXIT_IO] = exit_io,
+	[EXIT_MSR] = exit_msr,
+	[EXIT_CPUID] = exit_cpuid,
+	[EXIT_HLT] = exit_hlt,
+	[EXIT_MEMORY] = exit_memory,
+	[EXIT_CR] = exit_cr,
+	[EXIT_DR] = exit_dr,
+	[EXIT_XSETBV] = exit_xsetbv,
+	[EXIT_EXCEPTION] = exit_exception,
+	[EXIT_WINDOW] = exit_window,
+	[EXIT_HYPERCALL] = exit_hypercall,
+	[EXIT_PAUSE] = exit_skip,
+	[EXIT_CACHE] = exit_skip,
+	[EXIT_UNDEFINED] = exit_undefined,
+	[EXIT_PRIVILEGED] = exit_privileged,
+	[EXIT_IDLE] = exit_undefined,
+	[EXIT_TASK_SWITCH] = exit_task_switch,
+	[EXIT_SHUTDOWN] = exit_shutdown,
+	[EXIT_FAILED] = exit_failed,
+	[EXIT_UNKNOWN] = exit_unknown,
+};
+
+int exit_handle(struct kvm_vcpu *vcpu)
+{
+	switch (vcpu->arch.exit.kind) {
+	case EXIT_NONE:
+		return TO_GUEST;
+	case EXIT_HOST_IRQ:
+		vcpu->stat.host_irq_exits++;
+		return TO_GUEST;
+	default:
+		return handlers[vcpu->arch.exit.kind](vcpu);
+	}
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm_x86.h - the x86 part of a VM and of a vCPU, as small structs under the
+ * name of who may write them.
+ *
+ * Only data here; what works on it is declared, file by file, in vcpu.h.
+ */
+#ifndef ARCH_X86_KVM_KVM_X86_H
+#define ARCH_X86_KVM_KVM_X86_H
+
+#include <linux/atomic.h>
+#include <linux/kvm.h>
+#include <linux/list.h>
+#include <linux/kvm_types.h>
+#include <asm/fpu/types.h>
+#include "backend.h"
+#include "emu/emu.h"
+#include "events.h"
+#include "state.h"
+
+#define VCPU_MTRR_FIXED		11
+#define VCPU_MTRR_VARIABLE	8
+
+/* MSRs that exist in software only, by their names in the manuals (msr.c). */
+struct vcpu_msrs {
+	u64 apic_base;
+	u64 tsc_aux;
+	u64 host_tsc_aux;		/* while the vCPU is loaded */
+	u64 misc_enable;
+	u64 mtrr_def_type;
+	u64 mtrr_fixed[VCPU_MTRR_FIXED];
+	u64 mtrr_range[2 * VCPU_MTRR_VARIABLE];		/* base, mask */
+	u64 ucode_rev;
+	u64 hwcr;
+	u64 de_cfg;
+	u64 mcg_status;
+};
+
+/* What the guest is told of its processor (cpuid.c), and what follows from it. */
+struct vcpu_cpuid {
+	struct kvm_cpuid_entry2 *entries;
+	int count;
+	u8 max_gpa_bits;
+	u64 cr4_allowed;	/* bits the guest may set */
+	u64 efer_allowed;
+	u64 xcr0_allowed;
+	bool has_rdtscp;	/* RDTSCP or RDPID: TSC_AUX counts */
+};
+
+/* x87, SSE, AVX and so on (fpu.c); the registers themselves are the kernel's to keep. */
+struct vcpu_fpu {
+	struct fpu_guest guest;
+	void *buffer;			/* guest.uabi_size bytes, for the ioctls */
+	u64 xcr0;
+	u64 host_xcr0;			/* of the CPU it is loaded on */
+	u32 pkru;
+	u32 host_pkru;			/* while the guest runs */
+};
+
+/* Debug registers and KVM_SET_GUEST_DEBUG (debug.c). DR6 and DR7 are in struct vcpu_state. */
+struct vcpu_debug {
+	u64 dr[4];			/* the guest's DR0 to DR3 */
+	u64 outside_dr[4];		/* the debugger's */
+	u64 outside_dr7;
+	u32 control;			/* KVM_GUESTDBG_* */
+	bool live;			/* DR0 to DR3 are the guest's own between entry and exit */
+};
+
+/* The guest's TSC (time.c): guest = host * ratio + offset. */
+struct vcpu_time {
+	u64 offset;
+	u64 ratio;			/* 0: not scaled */
+	u64 tsc_adjust;
+	u32 khz;
+};
+
+/* What userspace owes an answer to, since KVM_RUN returned with KVM_EXIT_IO or KVM_EXIT_MMIO. */
+enum io_owner {
+	IO_NOBODY,
+	IO_IN,			/* a plain IN: exit.c */
+	IO_STEPPED,		/* nothing, but a debugger is still to be told of the last OUT */
+	IO_EMULATOR,		/* a read of the executor: emu/glue.c */
+};
+
+/**
+ * struct vcpu_io - an instruction that waits for userspace
+ * @owner:	enum io_owner
+ * @size:	IO_IN: 1, 2 or 4 bytes for RAX
+ * @insn_len:	IO_IN: what RIP moves by
+ * @rip:	where the instruction stands; if userspace moves RIP, the answer is dropped
+ * @insn:	IO_EMULATOR: the instruction
+ * @emu:	the executor's context, and its record of what is over
+ */
+struct vcpu_io {
+	u8 owner;
+	u8 size;
+	u8 insn_len;
+	u64 rip;
+	struct emu_insn insn;
+	struct emu_ctx emu;
+};
+
+/**
+ * struct kvm_vcpu_arch - the x86 part of a vCPU
+ */
+struct kvm_vcpu_arch {
+	/* vCPU thread only */
+	struct vcpu_state state;
+	struct vcpu_events events;
+	struct vm_exit exit;
+	void *backend;			/* the backend's own struct */
+	u32 traps;			/* TRAP_* */
+	u32 mp_state;			/* KVM_MP_STATE_RUNNABLE or _HALTED */
+	u8 cr8;
+	hpa_t root;			/* the second-level table that hardware starts from */
+	struct vcpu_msrs msrs;
+	struct vcpu_cpuid cpuid;
+	struct vcpu_fpu fpu;
+	struct vcpu_debug debug;
+	struct vcpu_time time;
+	struct vcpu_io io;
+
+	/* any CPU */
+	atomic_t inbox;			/* INBOX_* */
+};
+
+/* Notes that other CPUs leave in a vCPU's inbox; its thread takes them all at once. */
+#define INBOX_NMI		BIT(0)
+
+/* How KVM_ENABLE_CAP changed the VM. */
+struct kvm_caps {
+	bool exception_payload;
+	bool triple_fault_event;
+};
+
+/* The second-level tables (mmu/tdp.c). */
+struct kvm_tdp {
+	/* set once */
+	struct tdp_table *root;
+	struct tdp_table *top;		/* above the root, where hardware walks a level more */
+	hpa_t root_hpa;			/* of @top, or of @root */
+
+	/* kvm->mmu_lock */
+	unsigned long tables;		/* pages of tables, the root apart */
+};
+
+/**
+ * struct kvm_arch - the x86 part of a VM
+ */
+struct kvm_arch {
+	struct kvm_tdp tdp;
+
+	/* kvm->lock writes, anybody reads (READ_ONCE) */
+	struct kvm_caps caps;
+	u64 tss_addr;
+	u64 identity_map_addr;
+	u32 default_tsc_khz;
+	u64 disabled_quirks;
+};
+
+#endif /* ARCH_X86_KVM_KVM_X86_H */

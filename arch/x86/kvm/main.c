@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * main.c - x86's part of loading the module: which backend, and what it and
+ * the host can do; virtualization on and off on each CPU; /dev/kvm's ioctls.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+#include "mmu/mmu.h"
+#include "vcpu.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+struct backend_features backend_features;
+
+#define DEFINE_CALL(ret, name, args) DEFINE_STATIC_CALL_NULL(backend_##name, backend_##name##_fn);
+BACKEND_OPS(DEFINE_CALL)
+
+static const struct backend *const backends[] = { &svm_backend };
+
+static const struct backend *choose_backend(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(backends); i++)
+		if (backends[i]->supported())
+			return backends[i];
+	return NULL;
+}
+
+static void bind_backend(const struct backend *backend)
+{
+#define UPDATE_CALL(ret, name, args) static_call_update(backend_##name, backend->name);
+	BACKEND_OPS(UPDATE_CALL)
+}
+
+int __init kvm_arch_init(void)
+{
+	const struct backend *backend = choose_backend();
+	int r;
+
+	if (!backend) {
+		pr_err("no hardware virtualization that this module can use\n");
+		return -EOPNOTSUPP;
+	}
+	bind_backend(backend);
+	r = backend->setup(&backend_features);
+	if (r)
+		return r;
+	r = cpuid_module_init();
+	if (r)
+		goto out_backend;
+	r = tdp_module_init();
+	if (r)
+		goto out_backend;
+	return 0;
+
+out_backend:
+	backend->teardown();
+	return r;
+}
+
+void kvm_arch_exit(void)
+{
+	tdp_module_exit();
+	backend_call(teardown)();
+}
+
+int kvm_arch_cpu_enable(void)
+{
+	return backend_call(cpu_enable)();
+}
+
+void kvm_arch_cpu_disable(void)
+{
+	backend_call(cpu_disable)();
+}
+
+long kvm_arch_dev_ioctl(unsigned int ioctl, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (ioctl) {
+	case KVM_GET_SUPPORTED_CPUID:
+		return cpuid_get_supported(argp);
+	case KVM_GET_MSR_INDEX_LIST:
+		return msr_index_list(argp);
+	case KVM_GET_MSR_FEATURE_INDEX_LIST:
+		return msr_feature_index_list(argp);
+	case KVM_GET_MSRS:
+		return msr_get_features(argp);
+	default:
+		return -ENOTTY;
+	}
+}

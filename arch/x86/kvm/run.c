@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * run.c - KVM_RUN: the loop, the entry, halting, and what kvm_run says.
+ *
+ * Decide, then commit, then enter: events_plan() gives a value; until
+ * interrupts are off and nothing waits it can be thrown away, and after that
+ * nothing can fail.  There is no way back out of an entry, so none has to be
+ * undone.  What an exit means is in exit.c; how a kick and an entry meet is in
+ * Documentation/virt/kvm/locking.rst.
+ */
+#include <linux/context_tracking.h>
+#include <linux/kvm_host.h>
+#include <linux/sched/signal.h>
+#include <linux/task_work.h>
+#include <linux/vtime.h>
+#include "emu/glue.h"
+#include "trace.h"
+#include "vcpu.h"
+
+/* Work of the host's that cannot wait for the guest. */
+#define HOST_WORK	(_TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL)
+
+/*
+ * _TIF_NOTIFY_RESUME by itself can wait for the next return to userspace, where all it stands for
+ * is done: it comes with every preemption of a thread that has an rseq area.  Task work is another
+ * matter: somebody may be waiting for it.
+ */
+static bool host_has_work(void)
+{
+	unsigned long flags = read_thread_flags();
+
+	return flags & HOST_WORK || (flags & _TIF_NOTIFY_RESUME && task_work_pending(current));
+}
+
+struct event_gates run_gates(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	return (struct event_gates){
+		.if_set = state->rflags & X86_EFLAGS_IF,
+		.shadow = state->shadow,
+		.irq_wanted = vcpu->run->request_interrupt_window,
+	};
+}
+
+/* The gates, with what only matters when something waits. */
+static struct event_gates full_gates(struct kvm_vcpu *vcpu)
+{
+	struct event_gates gates = run_gates(vcpu);
+
+	if (!events_idle(&vcpu->arch.events))
+		gates.real_mode = !state_protected_mode(vcpu);
+	/* STI leaves no shadow while IF is 0: not on silicon, and VMX refuses to enter so */
+	if (!gates.if_set && gates.shadow == SHADOW_STI)
+		gates.shadow = 0;
+	return gates;
+}
+
+static void drain_inbox(struct kvm_vcpu *vcpu)
+{
+	u32 notes;
+
+	if (!atomic_read(&vcpu->arch.inbox))
+		return;
+	notes = atomic_xchg(&vcpu->arch.inbox, 0);
+	if (notes & INBOX_NMI)
+		events_nmi(&vcpu->arch.events);
+}
+
+/* Software events that came by ioctl: how long is the instruction, if it stands there at all? */
+static void measure_soft_events(struct kvm_vcpu *vcpu)
+{
+	struct event *event;
+
+	while ((event = events_unmeasured(&vcpu->arch.events)))
+		event->insn_len = glue_soft_len(vcpu, event);
+}
+
+static int serve_requests(struct kvm_vcpu *vcpu)
+{
+	u32 requests = atomic_xchg(&vcpu->requests, 0);
+
+	if (requests & KVM_REQ_DEAD) {
+		kvm_vcpu_request(vcpu, KVM_REQ_DEAD);
+		return -EIO;
+	}
+	if (requests & KVM_REQ_TLB_FLUSH) {
+		vcpu->stat.tlb_flushes++;
+		backend_call(flush_guest)(vcpu);
+	}
+	return TO_GUEST;
+}
+
+/* Before the guest is entered: is there an answer for userspace already? */
+static int early_exit(struct kvm_vcpu *vcpu, const struct event_gates *gates)
+{
+	if (vcpu->arch.events.shutdown) {
+		vcpu->arch.events.shutdown = false;
+		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return TO_USER;
+	}
+	if (unlikely(gates->irq_wanted) && events_irq_ready(&vcpu->arch.events, gates)) {
+		vcpu->stat.irq_window_exits++;
+		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+		return TO_USER;
+	}
+	return TO_GUEST;
+}
+
+static bool must_wait(struct kvm_vcpu *vcpu)
+{
+	return atomic_read(&vcpu->requests) | atomic_read(&vcpu->arch.inbox) || host_has_work();
+}
+
+/* From here on nothing can fail: the plan becomes true. */
+static void commit(struct kvm_vcpu *vcpu, const struct event_plan *plan)
+{
+	if (plan->from != FROM_NOWHERE) {
+		trace_kvm_inject(vcpu->id, plan);
+		vcpu_deliver_payload(vcpu, &plan->inject);
+		if (plan->set_rf)
+			vcpu->arch.state.rflags |= X86_EFLAGS_RF;
+		if (plan->inject.kind == EVENT_IRQ)
+			vcpu->stat.irqs++;
+		else if (plan->inject.kind == EVENT_NMI)
+			vcpu->stat.nmis++;
+		else
+			vcpu->stat.exceptions++;
+	}
+	events_commit(&vcpu->arch.events, plan);
+	if (vcpu->arch.state.dirty)
+		state_store(vcpu);
+	backend_call(inject)(vcpu, plan);
+	/* an interrupt of our own ends the guest's time behind the delivery, before its handler runs */
+	if (unlikely(plan->again))
+		smp_send_reschedule(smp_processor_id());
+}
+
+/* Guest time is the guest's; RCU and the tick are told that no host code runs. */
+static void world_switch(struct kvm_vcpu *vcpu)
+{
+	vtime_account_guest_enter();
+	if (!context_tracking_guest_enter())
+		rcu_virt_note_context_switch(smp_processor_id());
+	backend_call(enter)(vcpu);
+	context_tracking_guest_exit();
+}
+
+static void enter_and_exit(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_arch *arch = &vcpu->arch;
+	struct event_report report = { };
+
+	trace_kvm_entry(vcpu->id, arch->state.rip);
+	fpu_enter(vcpu);
+	debug_enter(vcpu);
+	world_switch(vcpu);
+	debug_leave(vcpu);
+	fpu_leave(vcpu);
+	smp_store_release(&vcpu->mode, KVM_OUTSIDE_GUEST);
+
+	arch->state.valid = STATE_GPR;
+	backend_call(exit)(vcpu, &arch->exit, &report);
+	vcpu->stat.exits++;
+	arch->exit.delivering = report.undelivered.kind;
+	if (report.undelivered.kind)
+		vcpu->stat.redelivered++;
+	events_exit(&arch->events, &report);
+	trace_kvm_exit(vcpu->id, &arch->exit, arch->state.rip, &report);
+
+	/* an interrupt that ended the guest's time is taken now, and accounted to the guest */
+	local_irq_enable();
+	local_irq_disable();
+	vtime_account_guest_exit();
+}
+
+static int vcpu_enter(struct kvm_vcpu *vcpu)
+{
+	struct event_gates gates;
+	struct event_plan plan;
+	int r;
+
+	if (atomic_read(&vcpu->requests)) {
+		r = serve_requests(vcpu);
+		if (r)
+			return r;
+	}
+	drain_inbox(vcpu);
+	if (!events_idle(&vcpu->arch.events))
+		measure_soft_events(vcpu);
+	gates = full_gates(vcpu);
+	r = early_exit(vcpu, &gates);
+	if (r != TO_GUEST)
+		return r;
+	plan = events_plan(&vcpu->arch.events, &gates);
+
+	preempt_disable();
+	local_irq_disable();
+	/* full barrier: kvm_vcpu_kick() makes its note first and reads the mode after */
+	smp_store_mb(vcpu->mode, KVM_IN_GUEST);
+	if (must_wait(vcpu)) {
+		vcpu->mode = KVM_OUTSIDE_GUEST;
+		local_irq_enable();
+		preempt_enable();
+		return TO_GUEST;
+	}
+	vcpu->arch.state.shadow = gates.shadow;
+	commit(vcpu, &plan);
+	enter_and_exit(vcpu);
+	local_irq_enable();
+	preempt_enable();
+	return exit_handle(vcpu);
+}
+
+/* A halted vCPU sleeps until something of its own wakes it; TO_GUEST: look again. */
+static int vcpu_halt(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	if (vcpu->arch.events.shutdown || kvm_arch_vcpu_wakes(vcpu)) {
+		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
+		return TO_GUEST;
+	}
+	fpu_swap_out(vcpu);
+	r = kvm_vcpu_block(vcpu);
+	fpu_swap_in(vcpu);
+	if (atomic_read(&vcpu->requests))
+		r = serve_requests(vcpu) ?: r;
+	return r;
+}
+
+bool kvm_arch_vcpu_wakes(struct kvm_vcpu *vcpu)
+{
+	struct event_gates gates = run_gates(vcpu);
+
+	return atomic_read(&vcpu->arch.inbox) || events_wake(&vcpu->arch.events, &gates);
+}
+
+/* Signals end KVM_RUN; so does task work, which is done on the way to userspace. */
+static int host_work(struct kvm_vcpu *vcpu)
+{
+	if (likely(!host_has_work()))
+		return TO_GUEST;
+	cond_resched();
+	if (signal_pending(current) || task_work_pending(current)) {
+		vcpu->stat.signal_exits++;
+		return -EINTR;
+	}
+	return TO_GUEST;
+}
+
+static int run_loop(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	do {
+		r = host_work(vcpu);
+		if (r != TO_GUEST)
+			break;
+		r = likely(vcpu->arch.mp_state == KVM_MP_STATE_RUNNABLE) ? vcpu_enter(vcpu) :
+									   vcpu_halt(vcpu);
+	} while (r == TO_GUEST);
+	return r;
+}
+
+/* What userspace owes from the last exit, then what it says by kvm_run. */
+static int begin_run(struct kvm_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 cr8 = READ_ONCE(run->cr8);
+	int r;
+
+	if (READ_ONCE(run->kvm_dirty_regs)) {
+		r = x86_sync_in(vcpu);
+		if (r)
+			return r;
+	}
+	if (cr8 & ~0xfULL)
+		return -EINVAL;
+	vcpu->arch.cr8 = cr8;
+	if (unlikely(vcpu->arch.io.owner)) {
+		r = exit_resume(vcpu);
+		if (r != TO_GUEST)
+			return r;
+	}
+	return READ_ONCE(run->immediate_exit) ? -EINTR : TO_GUEST;
+}
+
+void run_publish(struct kvm_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	struct event_gates gates = run_gates(vcpu);
+
+	run->ready_for_interrupt_injection = events_irq_ready(&vcpu->arch.events, &gates);
+	run->if_flag = gates.if_set;
+	run->cr8 = vcpu->arch.cr8;
+	run->apic_base = vcpu->arch.msrs.apic_base;
+}
+
+static void end_run(struct kvm_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	debug_end_live(vcpu);
+	run_publish(vcpu);
+	run->flags = 0;
+	if (READ_ONCE(run->kvm_valid_regs))
+		x86_sync_out(vcpu);
+}
+
+int kvm_arch_vcpu_run(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	if (READ_ONCE(vcpu->run->kvm_valid_regs) & ~(u64)KVM_SYNC_X86_VALID_FIELDS ||
+	    READ_ONCE(vcpu->run->kvm_dirty_regs) & ~(u64)KVM_SYNC_X86_VALID_FIELDS)
+		return -EINVAL;
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	fpu_swap_in(vcpu);
+	r = begin_run(vcpu);
+	if (r == TO_GUEST)
+		r = run_loop(vcpu);
+	fpu_swap_out(vcpu);
+	end_run(vcpu);
+	if (r == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return r == TO_USER ? 0 : r;
+}

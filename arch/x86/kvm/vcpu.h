@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vcpu.h - an index of arch/x86/kvm: what each file offers the others.
+ *
+ * Everything here runs in the vCPU's thread (vcpu->mutex held) unless said
+ * otherwise.  Pure files and subdirectories have headers of their own.
+ */
+#ifndef ARCH_X86_KVM_VCPU_H
+#define ARCH_X86_KVM_VCPU_H
+
+#include <linux/kvm_host.h>
+#include <asm/debugreg.h>
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+/* What a handler of an exit, or of anything that executes for the guest, says. */
+enum next_step {
+	TO_GUEST,		/* go on */
+	TO_USER,		/* kvm_run is filled: KVM_RUN returns 0 */
+	/* or a negative errno: KVM_RUN returns it */
+};
+
+/*
+ * state.c - registers
+ */
+void state_fetch(struct kvm_vcpu *vcpu, u32 groups);
+void state_store(struct kvm_vcpu *vcpu);	/* all dirty groups, to the hardware's block */
+
+/* Make sure that these groups may be read. */
+static inline void state_need(struct kvm_vcpu *vcpu, u32 groups)
+{
+	if (groups & ~vcpu->arch.state.valid)
+		state_fetch(vcpu, groups & ~vcpu->arch.state.valid);
+}
+
+/* These groups are about to be written: they become valid, and are stored before the next entry. */
+static inline void state_dirty(struct kvm_vcpu *vcpu, u32 groups)
+{
+	state_need(vcpu, groups);
+	vcpu->arch.state.dirty |= groups;
+}
+
+bool state_long_mode(struct kvm_vcpu *vcpu);		/* EFER.LMA */
+bool state_protected_mode(struct kvm_vcpu *vcpu);	/* CR0.PE */
+int state_code_bits(struct kvm_vcpu *vcpu);		/* 16, 32 or 64: the code segment's size */
+u8 state_cpl(struct kvm_vcpu *vcpu);
+
+/*
+ * Move RIP over an instruction of @len bytes that was executed for the guest: shadow and RF end, TF
+ * raises #DB.  state_skip() also tells a debugger that steps; it returns what a handler does.
+ */
+void state_advance(struct kvm_vcpu *vcpu, unsigned int len);
+int state_skip(struct kvm_vcpu *vcpu, unsigned int len);
+
+/*
+ * vcpu.c - life of a vCPU
+ */
+void vcpu_reset(struct kvm_vcpu *vcpu);
+/* Raise an exception in the guest. */
+void vcpu_exception(struct kvm_vcpu *vcpu, u8 vector, u32 error);
+void vcpu_page_fault(struct kvm_vcpu *vcpu, u64 address, u32 error);
+void vcpu_debug_trap(struct kvm_vcpu *vcpu, u64 dr6_bits);
+/* Write the payload of an exception that is being delivered to CR2 or DR6. */
+void vcpu_deliver_payload(struct kvm_vcpu *vcpu, const struct event *event);
+
+static inline void vcpu_gp(struct kvm_vcpu *vcpu)
+{
+	vcpu_exception(vcpu, 13, 0);
+}
+
+static inline void vcpu_ud(struct kvm_vcpu *vcpu)
+{
+	vcpu_exception(vcpu, 6, 0);
+}
+
+/*
+ * run.c - KVM_RUN
+ */
+struct event_gates run_gates(struct kvm_vcpu *vcpu);
+/* What kvm_run says beside the exit (interrupts, CR8, APIC base), after a change of state. */
+void run_publish(struct kvm_vcpu *vcpu);
+
+/*
+ * exit.c - one handler an exit
+ */
+int exit_handle(struct kvm_vcpu *vcpu);			/* enum next_step or errno */
+int exit_resume(struct kvm_vcpu *vcpu);			/* userspace has answered arch.io */
+int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror);
+
+/*
+ * x86.c, vm.c - ioctls
+ */
+int x86_sync_out(struct kvm_vcpu *vcpu);		/* kvm_valid_regs */
+int x86_sync_in(struct kvm_vcpu *vcpu);			/* kvm_dirty_regs; 0 or errno */
+/* The guest writes a control register: 0, or -EINVAL for #GP. Legality is cr.h's. */
+int x86_write_cr0(struct kvm_vcpu *vcpu, u64 value);
+int x86_write_cr3(struct kvm_vcpu *vcpu, u64 value);
+int x86_write_cr4(struct kvm_vcpu *vcpu, u64 value);
+
+/*
+ * cpuid.c - what the guest's CPUID says
+ */
+int cpuid_module_init(void);				/* what this host can offer */
+long cpuid_get_supported(struct kvm_cpuid2 __user *argp);
+long cpuid_get(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp);
+long cpuid_set(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp);
+void cpuid_create(struct kvm_vcpu *vcpu);		/* a vCPU without KVM_SET_CPUID2 */
+void cpuid_destroy(struct kvm_vcpu *vcpu);
+/* Execute CPUID: registers in and out. Dynamic bits (OSXSAVE, XCR0 sizes, APIC) are filled in. */
+void cpuid_execute(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+
+/*
+ * msr.c - model-specific registers.  @outside: userspace asks, not the guest
+ */
+long msr_index_list(struct kvm_msr_list __user *argp);
+long msr_feature_index_list(struct kvm_msr_list __user *argp);
+long msr_get_features(struct kvm_msrs __user *argp);	/* KVM_GET_MSRS on /dev/kvm */
+long msr_get_list(struct kvm_vcpu *vcpu, struct kvm_msrs __user *argp);
+long msr_set_list(struct kvm_vcpu *vcpu, struct kvm_msrs __user *argp);
+int msr_get(struct kvm_vcpu *vcpu, u32 index, u64 *data, bool outside);	/* 0 or -EINVAL: #GP */
+int msr_set(struct kvm_vcpu *vcpu, u32 index, u64 data, bool outside);
+void msr_reset(struct kvm_vcpu *vcpu);			/* power-up values */
+void msr_traps(struct kvm_vcpu *vcpu);			/* tell the backend what exits */
+/* A new IA32_APIC_BASE: legal? then set. 0 or -EINVAL. (also KVM_SET_SREGS, kvm_run) */
+int msr_set_apic_base(struct kvm_vcpu *vcpu, u64 base);
+/* New EFER, legal by cr.h and the guest's CPUID; keeps LMA in line. 0 or -EINVAL. */
+int msr_set_efer(struct kvm_vcpu *vcpu, u64 efer, bool outside);
+/* TSC_AUX on this CPU: the guest's while it is loaded (preemption off). */
+void msr_load(struct kvm_vcpu *vcpu);
+void msr_put(struct kvm_vcpu *vcpu);
+
+/*
+ * fpu.c - x87, SSE, AVX ...
+ */
+int fpu_create(struct kvm_vcpu *vcpu);
+void fpu_destroy(struct kvm_vcpu *vcpu);
+void fpu_reset(struct kvm_vcpu *vcpu);
+void fpu_swap_in(struct kvm_vcpu *vcpu);		/* KVM_RUN begins */
+void fpu_swap_out(struct kvm_vcpu *vcpu);		/* KVM_RUN ends */
+void fpu_load(struct kvm_vcpu *vcpu);			/* onto this CPU */
+void fpu_enter(struct kvm_vcpu *vcpu);			/* XCR0, XSS, PKRU; interrupts off */
+void fpu_leave(struct kvm_vcpu *vcpu);
+int fpu_set_xcr0(struct kvm_vcpu *vcpu, u64 xcr0);	/* 0 or -EINVAL */
+int fpu_xsave_size(void);				/* KVM_CAP_XSAVE2: bytes */
+long fpu_get_fpu(struct kvm_vcpu *vcpu, struct kvm_fpu __user *argp);
+long fpu_set_fpu(struct kvm_vcpu *vcpu, struct kvm_fpu __user *argp);
+long fpu_get_xsave(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp);
+long fpu_get_xsave2(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp);
+long fpu_set_xsave(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp);
+long fpu_get_xcrs(struct kvm_vcpu *vcpu, struct kvm_xcrs __user *argp);
+long fpu_set_xcrs(struct kvm_vcpu *vcpu, struct kvm_xcrs __user *argp);
+/* Vector registers for the executor, 16 or 32 bytes; within KVM_RUN. */
+void fpu_read_vec(struct kvm_vcpu *vcpu, unsigned int reg, void *data, unsigned int size);
+void fpu_write_vec(struct kvm_vcpu *vcpu, unsigned int reg, const void *data, unsigned int size);
+
+/*
+ * time.c - the guest's TSC
+ */
+int time_create(struct kvm_vcpu *vcpu);
+void time_load(struct kvm_vcpu *vcpu, int cpu);		/* preemption off */
+u64 time_read_tsc(struct kvm_vcpu *vcpu);
+void time_write_tsc(struct kvm_vcpu *vcpu, u64 tsc, bool outside);
+void time_adjust_tsc(struct kvm_vcpu *vcpu, u64 adjust, bool outside);	/* IA32_TSC_ADJUST */
+long time_set_khz(struct kvm_vcpu *vcpu, unsigned long khz);
+long time_vm_set_khz(struct kvm *kvm, unsigned long khz);
+
+/*
+ * debug.c - debug registers, single step, breakpoints
+ */
+long debug_set_guest_debug(struct kvm_vcpu *vcpu, const struct kvm_guest_debug *dbg);
+void debug_get_regs(struct kvm_vcpu *vcpu, struct kvm_debugregs *out);
+int debug_set_regs(struct kvm_vcpu *vcpu, const struct kvm_debugregs *in);
+void debug_reset(struct kvm_vcpu *vcpu);
+/* A #DB is being delivered: general detect ends. */
+void debug_delivered(struct kvm_vcpu *vcpu);
+/* MOV DR by the guest (DR4/5, DR7.GD, CPL by the caller): 0, or an exception has been raised: -EFAULT. */
+int debug_read_dr(struct kvm_vcpu *vcpu, u8 number, u64 *value);
+int debug_write_dr(struct kvm_vcpu *vcpu, u8 number, u64 value);
+/* The guest uses its debug registers: true when it may do so by itself until KVM_RUN ends. */
+bool debug_go_live(struct kvm_vcpu *vcpu);
+void debug_end_live(struct kvm_vcpu *vcpu);
+/* DR0-3 and the effective DR7 on the CPU; interrupts off. leave: back to the host's. */
+void debug_enter(struct kvm_vcpu *vcpu);
+void debug_leave(struct kvm_vcpu *vcpu);
+/* An intercepted #DB or #BP: the debugger's (TO_USER, kvm_run filled) or the guest's (raised). */
+int debug_exception(struct kvm_vcpu *vcpu, u8 vector, u64 payload);
+/* An instruction was executed for the guest while a debugger steps: TO_USER if it wants to know. */
+int debug_stepped(struct kvm_vcpu *vcpu);
+/* DR7 as hardware is to have it: the guest's, or the debugger's. */
+u64 debug_effective_dr7(struct kvm_vcpu *vcpu);
+
+#endif /* ARCH_X86_KVM_VCPU_H */

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vm.c - what is x86's of a VM: its ioctls, and the capabilities.
+ *
+ * The capabilities are a table; a number that is not in it, nor in virt/kvm's,
+ * is absent and reads 0.  Documentation/virt/kvm/api.rst says what follows.
+ */
+#include <linux/kvm_host.h>
+#include <linux/uaccess.h>
+#include "mmu/mmu.h"
+#include "vcpu.h"
+
+#define GUESTDBG_KNOWN	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP |	\
+			 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
+#define TSS_PAGES	3		/* what KVM_SET_TSS_ADDR sets aside */
+
+static const struct {
+	u16 cap;
+	u32 value;
+} caps[] = {
+	{ KVM_CAP_HLT, 1 },
+	{ KVM_CAP_SET_TSS_ADDR, 1 },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
+	{ KVM_CAP_EXT_CPUID, 1 },
+	{ KVM_CAP_NOP_IO_DELAY, 1 },
+	{ KVM_CAP_MP_STATE, 1 },
+	{ KVM_CAP_USER_NMI, 1 },
+	{ KVM_CAP_SET_GUEST_DEBUG, 1 },
+	{ KVM_CAP_VCPU_EVENTS, 1 },
+	{ KVM_CAP_INTR_SHADOW, 1 },
+	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+	{ KVM_CAP_DEBUGREGS, 1 },
+	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
+	{ KVM_CAP_SET_GUEST_DEBUG2, GUESTDBG_KNOWN },
+	{ KVM_CAP_XSAVE, 1 },
+	{ KVM_CAP_XCRS, 1 },
+	{ KVM_CAP_SREGS2, 1 },
+	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },
+	{ KVM_CAP_GET_TSC_KHZ, 1 },
+	{ KVM_CAP_GET_MSR_FEATURES, 1 },
+	{ KVM_CAP_ENABLE_CAP_VM, 1 },
+	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
+};
+
+int kvm_arch_check_extension(struct kvm *kvm, long cap)
+{
+	unsigned int i;
+
+	switch (cap) {
+	case KVM_CAP_XSAVE2:
+		return fpu_xsave_size();
+	case KVM_CAP_TSC_CONTROL:
+	case KVM_CAP_VM_TSC_CONTROL:
+		return backend_features.tsc_scaling;
+	}
+	for (i = 0; i < ARRAY_SIZE(caps); i++)
+		if (caps[i].cap == cap)
+			return caps[i].value;
+	return 0;
+}
+
+static long enable_cap(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	if (cap.flags)
+		return -EINVAL;
+	switch (cap.cap) {
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+		WRITE_ONCE(kvm->arch.caps.exception_payload, cap.args[0]);
+		return 0;
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+		WRITE_ONCE(kvm->arch.caps.triple_fault_event, cap.args[0]);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Both addresses served processors without unrestricted guest; VMMs set them on every processor. */
+static long set_tss_addr(struct kvm *kvm, unsigned long addr)
+{
+	if (addr > U32_MAX - TSS_PAGES * PAGE_SIZE)
+		return -EINVAL;
+	kvm->arch.tss_addr = addr;
+	return 0;
+}
+
+static long set_identity_map_addr(struct kvm *kvm, void __user *argp)
+{
+	u64 addr;
+	long r = 0;
+
+	if (copy_from_user(&addr, argp, sizeof(addr)))
+		return -EFAULT;
+	mutex_lock(&kvm->lock);
+	if (atomic_read(&kvm->online_vcpus))
+		r = -EINVAL;
+	else
+		kvm->arch.identity_map_addr = addr;
+	mutex_unlock(&kvm->lock);
+	return r;
+}
+
+long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (ioctl) {
+	case KVM_SET_TSS_ADDR:
+		return set_tss_addr(kvm, arg);
+	case KVM_SET_IDENTITY_MAP_ADDR:
+		return set_identity_map_addr(kvm, argp);
+	case KVM_ENABLE_CAP:
+		return enable_cap(kvm, argp);
+	case KVM_SET_TSC_KHZ:
+		return time_vm_set_khz(kvm, arg);
+	case KVM_GET_TSC_KHZ:
+		return READ_ONCE(kvm->arch.default_tsc_khz);
+	default:
+		return -ENOTTY;
+	}
+}
+
+int kvm_arch_vm_create(struct kvm *kvm, unsigned long type)
+{
+	if (type)
+		return -EINVAL;
+	kvm->arch.default_tsc_khz = tsc_khz;
+	return tdp_vm_init(kvm);
+}
+
+void kvm_arch_vm_destroy(struct kvm *kvm)
+{
+	tdp_vm_destroy(kvm);
+}

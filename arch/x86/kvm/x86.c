@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * x86.c - the ioctls that read and write a vCPU's state.
+ *
+ * One row of a table for each: number, and what gets or sets it.  Input is
+ * copied to the stack first and judged there; a call that is refused has
+ * changed nothing.  KVM_GET/SET_VCPU_EVENTS are translated by events.c.
+ * What is legal is asked of cr.c; what the values mean, of their owners.
+ */
+#include <linux/kvm_host.h>
+#include <linux/uaccess.h>
+#include "cr.h"
+#include "emu/glue.h"
+#include "trace.h"
+#include "vcpu.h"
+
+/*
+ * Registers.  struct kvm_regs has an order of its own.
+ */
+
+static const u8 regs_order[] = {
+	GPR_RAX, GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI, GPR_RDI, GPR_RSP, GPR_RBP,
+	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
+};
+
+static void get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs)
+{
+	const struct vcpu_state *state = &vcpu->arch.state;
+	__u64 *reg = &regs->rax;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(regs_order); i++)
+		reg[i] = state->gpr[regs_order[i]];
+	regs->rip = state->rip;
+	regs->rflags = state->rflags;
+}
+
+/* An exception that the vCPU raised belongs to the registers it was raised with: it goes with them. */
+static void set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+	const __u64 *reg = &regs->rax;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(regs_order); i++)
+		state->gpr[regs_order[i]] = reg[i];
+	/* a shadow covers the instruction behind its own, and no other */
+	if (state->rip != regs->rip)
+		state->shadow = 0;
+	state->rip = regs->rip;
+	state->rflags = regs->rflags | X86_EFLAGS_FIXED;
+	events_forget_raised(&vcpu->arch.events);
+}
+
+static long ioctl_get_regs(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_regs regs;
+
+	get_regs(vcpu, &regs);
+	return copy_to_user(argp, &regs, sizeof(regs)) ? -EFAULT : 0;
+}
+
+static long ioctl_set_regs(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_regs regs;
+
+	if (copy_from_user(&regs, argp, sizeof(regs)))
+		return -EFAULT;
+	set_regs(vcpu, &regs);
+	run_publish(vcpu);
+	return 0;
+}
+
+/*
+ * Segment, table and control registers.  struct kvm_sregs and kvm_sregs2
+ * begin alike; what they share is moved by the same functions.
+ */
+
+static void get_segment(struct kvm_segment *out, const struct x86_segment *seg)
+{
+	*out = (struct kvm_segment){
+		.base = seg->base,
+		.limit = seg->limit,
+		.selector = seg->selector,
+		.type = seg->attr & SEG_ATTR_TYPE,
+		.s = !!(seg->attr & SEG_ATTR_S),
+		.dpl = (seg->attr & SEG_ATTR_DPL) >> SEG_ATTR_DPL_SHIFT,
+		.present = !!(seg->attr & SEG_ATTR_P),
+		.avl = !!(seg->attr & SEG_ATTR_AVL),
+		.l = !!(seg->attr & SEG_ATTR_L),
+		.db = !!(seg->attr & SEG_ATTR_DB),
+		.g = !!(seg->attr & SEG_ATTR_G),
+		.unusable = !(seg->attr & SEG_ATTR_P),
+	};
+}
+
+static void set_segment(struct x86_segment *seg, const struct kvm_segment *in)
+{
+	seg->base = in->base;
+	seg->limit = in->limit;
+	seg->selector = in->selector;
+	seg->attr = (in->type & SEG_ATTR_TYPE) | (in->s ? SEG_ATTR_S : 0) |
+		    (in->dpl & 3) << SEG_ATTR_DPL_SHIFT |
+		    (in->present && !in->unusable ? SEG_ATTR_P : 0) |
+		    (in->avl ? SEG_ATTR_AVL : 0) | (in->l ? SEG_ATTR_L : 0) |
+		    (in->db ? SEG_ATTR_DB : 0) | (in->g ? SEG_ATTR_G : 0);
+}
+
+static const struct {
+	u8 seg;
+	u8 offset;
+} sregs_segments[] = {
+	{ SEG_CS, offsetof(struct kvm_sregs, cs) },
+	{ SEG_DS, offsetof(struct kvm_sregs, ds) },
+	{ SEG_ES, offsetof(struct kvm_sregs, es) },
+	{ SEG_FS, offsetof(struct kvm_sregs, fs) },
+	{ SEG_GS, offsetof(struct kvm_sregs, gs) },
+	{ SEG_SS, offsetof(struct kvm_sregs, ss) },
+	{ SEG_TR, offsetof(struct kvm_sregs, tr) },
+	{ SEG_LDTR, offsetof(struct kvm_sregs, ldt) },
+};
+
+#define SREGS_COMMON	offsetof(struct kvm_sregs, interrupt_bitmap)
+
+static_assert(offsetof(struct kvm_sregs2, apic_base) == offsetof(struct kvm_sregs, apic_base));
+static_assert(offsetof(struct kvm_sregs2, flags) == SREGS_COMMON);
+
+/* Everything before interrupt_bitmap, or before flags of the newer struct. */
+static void get_sregs_common(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+	unsigned int i;
+
+	state_need(vcpu, STATE_CODE | STATE_SEG | STATE_CR);
+	for (i = 0; i < ARRAY_SIZE(sregs_segments); i++)
+		get_segment((void *)sregs + sregs_segments[i].offset,
+			    &state->seg[sregs_segments[i].seg]);
+	sregs->gdt = (struct kvm_dtable){ .base = state->gdt.base, .limit = state->gdt.limit };
+	sregs->idt = (struct kvm_dtable){ .base = state->idt.base, .limit = state->idt.limit };
+	sregs->cr0 = state->cr0;
+	sregs->cr2 = state->cr2;
+	sregs->cr3 = state->cr3;
+	sregs->cr4 = state->cr4;
+	sregs->cr8 = vcpu->arch.cr8;
+	sregs->efer = state->efer;
+	sregs->apic_base = vcpu->arch.msrs.apic_base;
+}
+
+static struct cr_limits cr_limits(struct kvm_vcpu *vcpu)
+{
+	const struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+
+	return (struct cr_limits){
+		.cr4_allowed = cpuid->cr4_allowed,
+		.efer_allowed = cpuid->efer_allowed,
+		.xcr0_allowed = cpuid->xcr0_allowed,
+		.max_gpa_bits = cpuid->max_gpa_bits,
+	};
+}
+
+static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	const struct cr_limits limits = cr_limits(vcpu);
+	const struct cr_values values = {
+		.cr0 = sregs->cr0,
+		.cr3 = sregs->cr3,
+		.cr4 = sregs->cr4,
+		.efer = sregs->efer,
+		.cs_long = sregs->cs.l,
+	};
+	struct vcpu_state *state = &vcpu->arch.state;
+	unsigned int i;
+
+	if (!cr_state_ok(&limits, &values) || sregs->cr8 & ~0xfULL ||
+	    msr_set_apic_base(vcpu, sregs->apic_base))
+		return -EINVAL;
+	/* all of these groups are about to be replaced: no need to fetch them */
+	state->valid |= STATE_CODE | STATE_SEG | STATE_CR;
+	state->dirty |= STATE_CODE | STATE_SEG | STATE_CR;
+	for (i = 0; i < ARRAY_SIZE(sregs_segments); i++)
+		set_segment(&state->seg[sregs_segments[i].seg],
+			    (const void *)sregs + sregs_segments[i].offset);
+	state->gdt = (struct x86_table){ .base = sregs->gdt.base, .limit = sregs->gdt.limit };
+	state->idt = (struct x86_table){ .base = sregs->idt.base, .limit = sregs->idt.limit };
+	if (state->cr3 != sregs->cr3 || (state->cr0 ^ sregs->cr0) & X86_CR0_PG ||
+	    state->cr4 != sregs->cr4 || state->efer != sregs->efer)
+		backend_call(flush_guest)(vcpu);
+	state->cr0 = cr0_normal(sregs->cr0);
+	state->cr2 = sregs->cr2;
+	state->cr3 = sregs->cr3;
+	state->cr4 = sregs->cr4;
+	state->efer = sregs->efer;
+	vcpu->arch.cr8 = sregs->cr8;
+	run_publish(vcpu);
+	return 0;
+}
+
+static void get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	const struct event *irq = &vcpu->arch.events.irq;
+
+	get_sregs_common(vcpu, sregs);
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
+	if (irq->kind == EVENT_IRQ)
+		sregs->interrupt_bitmap[irq->vector / 64] |= BIT_ULL(irq->vector % 64);
+}
+
+/* The bitmap hands over one interrupt, the lowest; an empty one takes none back. */
+static int set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	unsigned long bitmap[KVM_NR_INTERRUPTS / BITS_PER_LONG];
+	unsigned int vector;
+	int r;
+
+	r = set_sregs_common(vcpu, sregs);
+	if (r)
+		return r;
+	memcpy(bitmap, sregs->interrupt_bitmap, sizeof(bitmap));
+	vector = find_first_bit(bitmap, KVM_NR_INTERRUPTS);
+	if (vector < KVM_NR_INTERRUPTS)
+		events_irq(&vcpu->arch.events, vector);
+	return 0;
+}
+
+static long ioctl_get_sregs(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_sregs sregs;
+
+	get_sregs(vcpu, &sregs);
+	return copy_to_user(argp, &sregs, sizeof(sregs)) ? -EFAULT : 0;
+}
+
+static long ioctl_set_sregs(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_sregs sregs;
+
+	if (copy_from_user(&sregs, argp, sizeof(sregs)))
+		return -EFAULT;
+	return set_sregs(vcpu, &sregs);
+}
+
+/*
+ * KVM_SREGS2_FLAGS_PDPTRS_VALID: nested paging loads the four PAE entries from
+ * guest memory by itself, there is no copy of them to read or to write.
+ */
+static long ioctl_get_sregs2(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_sregs2 sregs2 = { };
+
+	get_sregs_common(vcpu, (struct kvm_sregs *)&sregs2);
+	return copy_to_user(argp, &sregs2, sizeof(sregs2)) ? -EFAULT : 0;
+}
+
+static long ioctl_set_sregs2(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_sregs2 sregs2;
+
+	if (copy_from_user(&sregs2, argp, sizeof(sregs2)))
+		return -EFAULT;
+	if (sregs2.flags & ~(__u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
+		return -EINVAL;
+	return set_sregs_common(vcpu, (const struct kvm_sregs *)&sregs2);
+}
+
+/*
+ * Control registers, as the guest writes them.
+ */
+
+static struct cr_values cr_values(struct kvm_vcpu *vcpu)
+{
+	const struct vcpu_state *state = &vcpu->arch.state;
+
+	state_need(vcpu, STATE_CR | STATE_CODE);
+	return (struct cr_values){
+		.cr0 = state->cr0,
+		.cr3 = state->cr3,
+		.cr4 = state->cr4,
+		.efer = state->efer,
+		.cs_long = state->seg[SEG_CS].attr & SEG_ATTR_L,
+	};
+}
+
+int x86_write_cr0(struct kvm_vcpu *vcpu, u64 value)
+{
+	const struct cr_limits limits = cr_limits(vcpu);
+	const struct cr_values now = cr_values(vcpu);
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	if (!cr0_write_ok(&limits, &now, value))
+		return -EINVAL;
+	state_dirty(vcpu, STATE_CR);
+	if ((state->cr0 ^ value) & X86_CR0_PG)
+		backend_call(flush_guest)(vcpu);
+	state->cr0 = cr0_normal(value);
+	state->efer = efer_with_lma(state->efer, state->cr0);
+	return 0;
+}
+
+int x86_write_cr3(struct kvm_vcpu *vcpu, u64 value)
+{
+	const struct cr_limits limits = cr_limits(vcpu);
+	const struct cr_values now = cr_values(vcpu);
+
+	if (!cr3_write_ok(&limits, &now, value))
+		return -EINVAL;
+	state_dirty(vcpu, STATE_CR);
+	vcpu->arch.state.cr3 = value & ~X86_CR3_PCID_NOFLUSH;
+	if (!(value & X86_CR3_PCID_NOFLUSH))
+		backend_call(flush_guest)(vcpu);
+	return 0;
+}
+
+int x86_write_cr4(struct kvm_vcpu *vcpu, u64 value)
+{
+	const struct cr_limits limits = cr_limits(vcpu);
+	const struct cr_values now = cr_values(vcpu);
+
+	if (!cr4_write_ok(&limits, &now, value))
+		return -EINVAL;
+	state_dirty(vcpu, STATE_CR);
+	vcpu->arch.state.cr4 = value;
+	backend_call(flush_guest)(vcpu);
+	return 0;
+}
+
+/*
+ * Events.
+ */
+
+static struct event_abi event_abi(struct kvm_vcpu *vcpu)
+{
+	const struct kvm_caps *caps = &vcpu->kvm->arch.caps;
+
+	return (struct event_abi){
+		.payload = READ_ONCE(caps->exception_payload),
+		.triple_fault = READ_ONCE(caps->triple_fault_event),
+	};
+}
+
+/* In a copy: what other CPUs left in the inbox counts, what software events rest on is looked up. */
+static void get_events(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *out)
+{
+	struct event_abi abi = event_abi(vcpu);
+	struct vcpu_events copy;
+	struct event *soft;
+
+	if (likely(events_idle(&vcpu->arch.events) && !atomic_read(&vcpu->arch.inbox))) {
+		events_get(&vcpu->arch.events, &abi, vcpu->arch.state.shadow, out);
+		return;
+	}
+	copy = vcpu->arch.events;
+	if (atomic_read(&vcpu->arch.inbox) & INBOX_NMI)
+		events_nmi(&copy);
+	while ((soft = events_unmeasured(&copy)))
+		soft->insn_len = glue_soft_len(vcpu, soft);
+	events_get(&copy, &abi, vcpu->arch.state.shadow, out);
+}
+
+static int set_events(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *in)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+	struct event_abi abi = event_abi(vcpu);
+	int r;
+
+	r = events_set(&vcpu->arch.events, &abi, &state->shadow, in);
+	if (r)
+		return r;
+	if (state->shadow && !backend_features.shadow_kinds)
+		state->shadow = SHADOW_ANY;
+	atomic_andnot(INBOX_NMI, &vcpu->arch.inbox);
+	run_publish(vcpu);
+	return 0;
+}
+
+static long ioctl_get_events(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_vcpu_events events;
+
+	get_events(vcpu, &events);
+	trace_kvm_get_events(vcpu->id, &events, 0);
+	return copy_to_user(argp, &events, sizeof(events)) ? -EFAULT : 0;
+}
+
+static long ioctl_set_events(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_vcpu_events events;
+	int r;
+
+	if (copy_from_user(&events, argp, sizeof(events)))
+		return -EFAULT;
+	r = set_events(vcpu, &events);
+	trace_kvm_set_events(vcpu->id, &events, r);
+	return r;
+}
+
+static long ioctl_interrupt(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_interrupt irq;
+
+	if (copy_from_user(&irq, argp, sizeof(irq)))
+		return -EFAULT;
+	if (irq.irq >= KVM_NR_INTERRUPTS)
+		return -EINVAL;
+	events_irq(&vcpu->arch.events, irq.irq);
+	run_publish(vcpu);
+	return 0;
+}
+
+static long ioctl_nmi(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	events_nmi(&vcpu->arch.events);
+	return 0;
+}
+
+static long ioctl_get_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_mp_state mp = { .mp_state = vcpu->arch.mp_state };
+
+	return copy_to_user(argp, &mp, sizeof(mp)) ? -EFAULT : 0;
+}
+
+/* Without an APIC in the kernel nobody sends INIT or SIPI: a vCPU runs, or is halted. */
+static long ioctl_set_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_mp_state mp;
+
+	if (copy_from_user(&mp, argp, sizeof(mp)))
+		return -EFAULT;
+	if (mp.mp_state != KVM_MP_STATE_RUNNABLE && mp.mp_state != KVM_MP_STATE_HALTED)
+		return -EINVAL;
+	vcpu->arch.mp_state = mp.mp_state;
+	return 0;
+}
+
+/*
+ * The rest, whose owners are elsewhere.
+ */
+
+static long ioctl_get_debugregs(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_debugregs regs;
+
+	debug_get_regs(vcpu, &regs);
+	return copy_to_user(argp, &regs, sizeof(regs)) ? -EFAULT : 0;
+}
+
+static long ioctl_set_debugregs(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_debugregs regs;
+
+	if (copy_from_user(&regs, argp, sizeof(regs)))
+		return -EFAULT;
+	return debug_set_regs(vcpu, &regs);
+}
+
+static long ioctl_set_guest_debug(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_guest_debug debug;
+
+	if (copy_from_user(&debug, argp, sizeof(debug)))
+		return -EFAULT;
+	return debug_set_guest_debug(vcpu, &debug);
+}
+
+static long ioctl_translate(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_translation tr;
+	gpa_t gpa;
+
+	if (copy_from_user(&tr, argp, sizeof(tr)))
+		return -EFAULT;
+	tr.valid = !glue_translate(vcpu, tr.linear_address, &gpa);
+	tr.physical_address = tr.valid ? gpa : U64_MAX;
+	tr.writeable = 1;
+	tr.usermode = 0;
+	return copy_to_user(argp, &tr, sizeof(tr)) ? -EFAULT : 0;
+}
+
+static long ioctl_enable_cap(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_enable_cap cap;
+
+	return copy_from_user(&cap, argp, sizeof(cap)) ? -EFAULT : -EINVAL;
+}
+
+#define OWNER(name, fn)								\
+	static long ioctl_##name(struct kvm_vcpu *vcpu, void __user *argp)	\
+	{									\
+		return fn(vcpu, argp);						\
+	}
+
+OWNER(get_fpu, fpu_get_fpu)
+OWNER(set_fpu, fpu_set_fpu)
+OWNER(get_xsave, fpu_get_xsave)
+OWNER(get_xsave2, fpu_get_xsave2)
+OWNER(set_xsave, fpu_set_xsave)
+OWNER(get_xcrs, fpu_get_xcrs)
+OWNER(set_xcrs, fpu_set_xcrs)
+OWNER(get_msrs, msr_get_list)
+OWNER(set_msrs, msr_set_list)
+OWNER(get_cpuid, cpuid_get)
+OWNER(set_cpuid, cpuid_set)
+
+static long ioctl_get_tsc_khz(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	return vcpu->arch.time.khz;
+}
+
+static long ioctl_set_tsc_khz(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	return time_set_khz(vcpu, (unsigned long)argp);
+}
+
+/*
+ * By the ioctl's own number.  Some share it: they differ in whether they carry a struct.  The rest
+ * (size, direction) is compared.
+ */
+#define VCPU_IOCTL_INDEX(ioctl)	(_IOC_NR(ioctl) * 2 + !_IOC_SIZE(ioctl))
+
+static const struct {
+	unsigned int ioctl;
+	long (*call)(struct kvm_vcpu *vcpu, void __user *argp);
+} vcpu_ioctls[512] = {
+#define ROW(number, fn) [VCPU_IOCTL_INDEX(number)] = { number, fn }
+	ROW(KVM_GET_REGS, ioctl_get_regs),
+	ROW(KVM_SET_REGS, ioctl_set_regs),
+	ROW(KVM_GET_SREGS, ioctl_get_sregs),
+	ROW(KVM_SET_SREGS, ioctl_set_sregs),
+	ROW(KVM_GET_SREGS2, ioctl_get_sregs2),
+	ROW(KVM_SET_SREGS2, ioctl_set_sregs2),
+	ROW(KVM_TRANSLATE, ioctl_translate),
+	ROW(KVM_INTERRUPT, ioctl_interrupt),
+	ROW(KVM_NMI, ioctl_nmi),
+	ROW(KVM_GET_MSRS, ioctl_get_msrs),
+	ROW(KVM_SET_MSRS, ioctl_set_msrs),
+	ROW(KVM_GET_FPU, ioctl_get_fpu),
+	ROW(KVM_SET_FPU, ioctl_set_fpu),
+	ROW(KVM_SET_CPUID2, ioctl_set_cpuid),
+	ROW(KVM_GET_CPUID2, ioctl_get_cpuid),
+	ROW(KVM_GET_MP_STATE, ioctl_get_mp_state),
+	ROW(KVM_SET_MP_STATE, ioctl_set_mp_state),
+	ROW(KVM_SET_GUEST_DEBUG, ioctl_set_guest_debug),
+	ROW(KVM_GET_VCPU_EVENTS, ioctl_get_events),
+	ROW(KVM_SET_VCPU_EVENTS, ioctl_set_events),
+	ROW(KVM_GET_DEBUGREGS, ioctl_get_debugregs),
+	ROW(KVM_SET_DEBUGREGS, ioctl_set_debugregs),
+	ROW(KVM_ENABLE_CAP, ioctl_enable_cap),
+	ROW(KVM_GET_XSAVE, ioctl_get_xsave),
+	ROW(KVM_GET_XSAVE2, ioctl_get_xsave2),
+	ROW(KVM_SET_XSAVE, ioctl_set_xsave),
+	ROW(KVM_GET_XCRS, ioctl_get_xcrs),
+	ROW(KVM_SET_XCRS, ioctl_set_xcrs),
+	ROW(KVM_GET_TSC_KHZ, ioctl_get_tsc_khz),
+	ROW(KVM_SET_TSC_KHZ, ioctl_set_tsc_khz),
+#undef ROW
+};
+
+long kvm_arch_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, unsigned long arg)
+{
+	unsigned int i = VCPU_IOCTL_INDEX(ioctl);
+
+	if (vcpu_ioctls[i].ioctl != ioctl || !vcpu_ioctls[i].call)
+		return -ENOTTY;
+	return vcpu_ioctls[i].call(vcpu, (void __user *)arg);
+}
+
+/*
+ * The shared page: the same groups, at the end and the beginning of KVM_RUN.
+ */
+
+int x86_sync_out(struct kvm_vcpu *vcpu)
+{
+	struct kvm_sync_regs *sync = &vcpu->run->s.regs;
+	u64 wanted = READ_ONCE(vcpu->run->kvm_valid_regs);
+
+	if (wanted & KVM_SYNC_X86_REGS)
+		get_regs(vcpu, &sync->regs);
+	if (wanted & KVM_SYNC_X86_SREGS)
+		get_sregs(vcpu, &sync->sregs);
+	if (wanted & KVM_SYNC_X86_EVENTS)
+		get_events(vcpu, &sync->events);
+	return 0;
+}
+
+/* Userspace may write the page meanwhile: copied, then judged, then used. */
+int x86_sync_in(struct kvm_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 dirty = READ_ONCE(run->kvm_dirty_regs);
+	struct kvm_vcpu_events events;
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	if (dirty & KVM_SYNC_X86_REGS) {
+		regs = run->s.regs.regs;
+		set_regs(vcpu, &regs);
+	}
+	if (dirty & KVM_SYNC_X86_SREGS) {
+		sregs = run->s.regs.sregs;
+		if (set_sregs(vcpu, &sregs))
+			return -EINVAL;
+	}
+	if (dirty & KVM_SYNC_X86_EVENTS) {
+		events = run->s.regs.events;
+		if (set_events(vcpu, &events))
+			return -EINVAL;
+	}
+	run->kvm_dirty_regs = 0;
+	return 0;
+}
