@@ -1,0 +1,672 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Random ioctls from several threads at one virtual machine while its vCPUs run random code.
+ *
+ * Structures are random in a way that knows their shape: taken from the matching GET and then
+ * damaged in a few places, or zero, or noise; pointers are good, or bad, or end on a missing
+ * page.  Meanwhile guest memory is unmapped, protected and mapped again, slots come and go, and
+ * whole machines are closed with vCPUs running.  Nothing is expected of an answer but that it
+ * comes: the kernel's log and its memory are looked at afterwards, by run-hammer.
+ *
+ * usage: hammer [--calls N] [--threads N] [--seed N] [--seconds N]
+ *
+ * The same seed gives each thread the same calls; how threads interleave is up to the machine.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/kvm.h>
+
+#define PAGE 4096UL
+#define RAM_PAGES 64
+#define VCPUS 4
+#define ROOM (16 * 1024)
+#define MAX_THREADS 64
+#define CALLS_PER_MACHINE 5000	/* then it is closed, with its vCPUs running */
+#define RUN_MICROSECONDS 500
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum where { SYSTEM, VM, VCPU, WHERES };
+
+static struct {
+	unsigned long calls, seconds;
+	unsigned int threads;
+	uint64_t seed;
+} options = { .calls = 200000, .seconds = 600, .threads = 4, .seed = 1 };
+
+static int system_fd, run_bytes;
+static atomic_ulong calls_done, calls_taken, calls_refused;
+static time_t deadline;
+
+/* --- chance ------------------------------------------------------------------------------------ */
+
+static __thread uint64_t state;
+
+static uint64_t random64(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static unsigned int below(unsigned int limit)
+{
+	return (random64() >> 16) % limit;
+}
+
+static bool one_in(unsigned int n)
+{
+	return below(n) == 0;
+}
+
+/* Numbers at which something changes are more likely than those between. */
+static uint64_t odd_number(void)
+{
+	static const uint64_t odd[] = {
+		0, 1, 2, 31, 32, 255, 256, 0xfff, 0x1000, 0x7fffffff, 0x80000000, 0xffffffff,
+		0x100000000, 0x7fffffffffff, 0x800000000000, 0xffff800000000000,
+		0x8000000000000000, 0xffffffffffffffff, 0xfee00000, 0xfee00900, 0xfffbc000,
+	};
+
+	switch (below(4)) {
+	case 0:
+		return odd[below(COUNT(odd))];
+	case 1:
+		return 1UL << below(64);
+	case 2:
+		return below(1024);
+	default:
+		return random64();
+	}
+}
+
+static void noise(void *at, size_t bytes)
+{
+	uint8_t *byte = at;
+
+	while (bytes--)
+		*byte++ = random64() >> 24;
+}
+
+/* --- the machine under the hammer -------------------------------------------------------------- */
+
+struct machine {
+	int vm;
+	int vcpu[VCPUS];
+	struct kvm_run *run[VCPUS];
+	uint8_t *ram;
+	char *edge;			/* a page's end with nothing behind it */
+};
+
+/* Code that does a little of everything: else random bytes end in the first few steps. */
+static void plant_code(uint8_t *page)
+{
+	static const uint8_t pieces[][8] = {
+		{ 1, 0xf4 },				/* hlt */
+		{ 1, 0xfb }, { 1, 0xfa },		/* sti, cli */
+		{ 2, 0xe6, 0x80 }, { 2, 0xe4, 0x71 },	/* out, in */
+		{ 2, 0xcd, 0x10 }, { 1, 0xcc },		/* int, int3 */
+		{ 2, 0x0f, 0xa2 }, { 2, 0x0f, 0x32 },	/* cpuid, rdmsr */
+		{ 3, 0xa0, 0x00, 0x90 },		/* mov al, [0x9000] */
+		{ 3, 0xa2, 0x00, 0xf0 },		/* mov [0xf000], al */
+		{ 2, 0xf3, 0x6e }, { 2, 0xf3, 0xaa },	/* rep outsb, rep stosb */
+		{ 2, 0x0f, 0x0b }, { 1, 0xcf },		/* ud2, iret */
+		{ 3, 0x0f, 0x20, 0xc0 },		/* mov eax, cr0 */
+		{ 3, 0x0f, 0x22, 0xc0 },		/* mov cr0, eax */
+		{ 2, 0xeb, 0xf0 }, { 1, 0x9d },		/* jmp back, popf */
+		{ 3, 0x0f, 0x01, 0xd1 },		/* xsetbv */
+		{ 3, 0x8e, 0xd0, 0x90 },		/* mov ss, ax */
+	};
+	unsigned int at = 0;
+
+	noise(page, PAGE);
+	while (at < PAGE - 8) {
+		const uint8_t *piece = pieces[below(COUNT(pieces))];
+
+		if (one_in(6)) {
+			at += below(6);
+			continue;
+		}
+		memcpy(page + at, piece + 1, piece[0]);
+		at += piece[0];
+	}
+}
+
+static void set_region(struct machine *m, unsigned int slot, uint64_t where, uint64_t bytes,
+		       void *memory, unsigned int flags)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot, .flags = flags, .guest_phys_addr = where, .memory_size = bytes,
+		.userspace_addr = (unsigned long)memory,
+	};
+
+	ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static void set_cpuid(int vcpu)
+{
+	char buffer[ROOM];
+	struct kvm_cpuid2 *cpuid = (void *)buffer;
+
+	memset(buffer, 0, sizeof(buffer));
+	cpuid->nent = 256;
+	if (!ioctl(system_fd, KVM_GET_SUPPORTED_CPUID, cpuid))
+		ioctl(vcpu, KVM_SET_CPUID2, cpuid);
+}
+
+static void *map(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		err(1, "memory");
+	return at;
+}
+
+/* Code begins at address 0: CS:IP is 0:0, in real mode. */
+static void start_vcpu(int vcpu)
+{
+	struct kvm_regs regs = { .rflags = 2, .rsp = 0x8000, .rip = PAGE * below(8) };
+	struct kvm_sregs sregs;
+
+	if (!ioctl(vcpu, KVM_GET_SREGS, &sregs)) {
+		sregs.cs.base = sregs.cs.selector = 0;
+		ioctl(vcpu, KVM_SET_SREGS, &sregs);
+	}
+	ioctl(vcpu, KVM_SET_REGS, &regs);
+}
+
+static void open_machine(struct machine *m)
+{
+	m->vm = ioctl(system_fd, KVM_CREATE_VM, 0);
+	if (m->vm < 0)
+		err(1, "KVM_CREATE_VM");
+	m->ram = map(RAM_PAGES * PAGE);
+	for (int i = 0; i < 8; i++)
+		plant_code(m->ram + i * PAGE);
+	m->edge = (char *)map(2 * ROOM) + ROOM;
+	mprotect(m->edge, ROOM, PROT_NONE);
+	set_region(m, 0, 0, RAM_PAGES * PAGE, m->ram, 0);
+	set_region(m, 1, 0xffff0000, 16 * PAGE, m->ram, KVM_MEM_READONLY);
+	for (int i = 0; i < VCPUS; i++) {
+		m->vcpu[i] = ioctl(m->vm, KVM_CREATE_VCPU, i);
+		if (m->vcpu[i] < 0)
+			err(1, "KVM_CREATE_VCPU");
+		m->run[i] = mmap(NULL, run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+				 m->vcpu[i], 0);
+		if (m->run[i] == MAP_FAILED)
+			err(1, "kvm_run");
+		set_cpuid(m->vcpu[i]);
+		start_vcpu(m->vcpu[i]);
+	}
+}
+
+/* The other threads may be in KVM_RUN at this instant, or about to use the descriptors. */
+static void close_machine(struct machine *m)
+{
+	bool vm_first = one_in(2);
+
+	if (vm_first)
+		close(m->vm);
+	for (int i = 0; i < VCPUS; i++)
+		close(m->vcpu[i]);
+	if (!vm_first)
+		close(m->vm);
+}
+
+/* Nobody uses the machine any more. */
+static void unmap_machine(struct machine *m)
+{
+	for (int i = 0; i < VCPUS; i++)
+		munmap(m->run[i], run_bytes);
+	munmap(m->ram, RAM_PAGES * PAGE);
+	munmap(m->edge - ROOM, 2 * ROOM);
+}
+
+/* --- the calls ------------------------------------------------------------------------------------ */
+
+/* @get: from where a structure is had that is nearly right; 0: it is zero but for its count. */
+struct call {
+	unsigned long request, get;
+	enum where where;
+	unsigned int count;
+};
+
+static const struct call calls[] = {
+	{ KVM_GET_API_VERSION, 0, SYSTEM, 0 },
+	{ KVM_GET_VCPU_MMAP_SIZE, 0, SYSTEM, 0 },
+	{ KVM_CHECK_EXTENSION, 0, SYSTEM, 0 },
+	{ KVM_GET_SUPPORTED_CPUID, 0, SYSTEM, 100 },
+	{ KVM_GET_MSR_INDEX_LIST, 0, SYSTEM, 500 },
+	{ KVM_GET_MSR_FEATURE_INDEX_LIST, 0, SYSTEM, 500 },
+	{ KVM_GET_MSRS, 0, SYSTEM, 20 },
+	{ KVM_CHECK_EXTENSION, 0, VM, 0 },
+	{ KVM_CREATE_VCPU, 0, VM, 0 },
+	{ KVM_SET_TSS_ADDR, 0, VM, 0 },
+	{ KVM_SET_IDENTITY_MAP_ADDR, 0, VM, 0 },
+	{ KVM_ENABLE_CAP, 0, VM, 0 },
+	{ KVM_SET_USER_MEMORY_REGION, 0, VM, 0 },
+	{ KVM_GET_REGS, 0, VCPU, 0 },
+	{ KVM_SET_REGS, KVM_GET_REGS, VCPU, 0 },
+	{ KVM_GET_SREGS, 0, VCPU, 0 },
+	{ KVM_SET_SREGS, KVM_GET_SREGS, VCPU, 0 },
+	{ KVM_GET_SREGS2, 0, VCPU, 0 },
+	{ KVM_SET_SREGS2, KVM_GET_SREGS2, VCPU, 0 },
+	{ KVM_GET_FPU, 0, VCPU, 0 },
+	{ KVM_SET_FPU, KVM_GET_FPU, VCPU, 0 },
+	{ KVM_GET_XSAVE, 0, VCPU, 0 },
+	{ KVM_SET_XSAVE, KVM_GET_XSAVE, VCPU, 0 },
+	{ KVM_GET_XSAVE2, 0, VCPU, 0 },
+	{ KVM_GET_XCRS, 0, VCPU, 0 },
+	{ KVM_SET_XCRS, KVM_GET_XCRS, VCPU, 0 },
+	{ KVM_GET_MSRS, 0, VCPU, 20 },
+	{ KVM_SET_MSRS, KVM_GET_MSRS, VCPU, 20 },
+	{ KVM_GET_CPUID2, 0, VCPU, 100 },
+	{ KVM_SET_CPUID2, KVM_GET_CPUID2, VCPU, 100 },
+	{ KVM_GET_DEBUGREGS, 0, VCPU, 0 },
+	{ KVM_SET_DEBUGREGS, KVM_GET_DEBUGREGS, VCPU, 0 },
+	{ KVM_GET_MP_STATE, 0, VCPU, 0 },
+	{ KVM_SET_MP_STATE, KVM_GET_MP_STATE, VCPU, 0 },
+	{ KVM_GET_VCPU_EVENTS, 0, VCPU, 0 },
+	{ KVM_SET_VCPU_EVENTS, KVM_GET_VCPU_EVENTS, VCPU, 0 },
+	{ KVM_SET_VCPU_EVENTS, KVM_GET_VCPU_EVENTS, VCPU, 0 },
+	{ KVM_SET_VCPU_EVENTS, KVM_GET_VCPU_EVENTS, VCPU, 0 },
+	{ KVM_INTERRUPT, 0, VCPU, 0 },
+	{ KVM_NMI, 0, VCPU, 0 },
+	{ KVM_NMI, 0, VCPU, 0 },
+	{ KVM_TRANSLATE, 0, VCPU, 0 },
+	{ KVM_GET_TSC_KHZ, 0, VCPU, 0 },
+	{ KVM_SET_TSC_KHZ, 0, VCPU, 0 },
+	{ KVM_SET_GUEST_DEBUG, 0, VCPU, 0 },
+	{ KVM_SET_SIGNAL_MASK, 0, VCPU, 8 },
+};
+
+static const uint32_t msrs[] = {
+	0x10, 0x1b, 0x174, 0x175, 0x176, 0x1a0, 0x1d9, 0x277, 0x2ff, 0x3b, 0x4b564d00,
+	0x4b564d01, 0x6e0, 0x8b, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
+	0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0xc0010015, 0xc001001f, 0xc0010117,
+	0x200, 0x201, 0x250, 0x400, 0x17a, 0xc001102a, 0xda0, 0x49, 0x48,
+};
+
+static void name_msrs(struct kvm_msrs *list)
+{
+	for (unsigned int i = 0; i < list->nmsrs && i < 20; i++)
+		list->entries[i].index = one_in(8) ? random64() : msrs[below(COUNT(msrs))];
+}
+
+/* A few places of a good structure made odd: most of it still passes the checks. */
+static void damage(uint8_t *structure, size_t bytes)
+{
+	for (unsigned int n = below(4); n && bytes >= 8; n--) {
+		uint64_t value = odd_number();
+		size_t width = 1 << below(4), at = below(bytes - width + 1) & -width;
+
+		memcpy(structure + at, &value, width);
+	}
+}
+
+static void random_region(struct machine *m, struct kvm_userspace_memory_region *region)
+{
+	unsigned int page = below(RAM_PAGES), pages = below(RAM_PAGES - page + 1);
+
+	region->slot = 2 + below(6);
+	region->flags = one_in(3) ? KVM_MEM_READONLY : one_in(3) ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+	region->guest_phys_addr = PAGE * below(4 * RAM_PAGES);
+	region->memory_size = one_in(3) ? 0 : PAGE * pages;
+	region->userspace_addr = (unsigned long)m->ram + PAGE * page;
+}
+
+/* Delicate ones are kept to the values that mean something. */
+static void shape(struct machine *m, const struct call *call, void *structure)
+{
+	struct kvm_vcpu_events *events = structure;
+
+	switch (call->request) {
+	case KVM_SET_USER_MEMORY_REGION:
+		random_region(m, structure);
+		break;
+	case KVM_ENABLE_CAP:
+		((struct kvm_enable_cap *)structure)->cap =
+			one_in(2) ? KVM_CAP_EXCEPTION_PAYLOAD : KVM_CAP_X86_TRIPLE_FAULT_EVENT;
+		((struct kvm_enable_cap *)structure)->args[0] = below(2);
+		break;
+	case KVM_SET_VCPU_EVENTS:
+		if (one_in(2)) {
+			noise(events, sizeof(*events));
+			events->flags &= 0x3f;
+			events->exception.nr %= 34;
+			events->exception.injected &= 1;
+		}
+		break;
+	case KVM_SET_GUEST_DEBUG:
+		((struct kvm_guest_debug *)structure)->control = random64() & 0x3f0003;
+		noise(((struct kvm_guest_debug *)structure)->arch.debugreg, 64);
+		break;
+	case KVM_INTERRUPT:
+		((struct kvm_interrupt *)structure)->irq = below(260);
+		break;
+	case KVM_GET_MSRS:
+	case KVM_SET_MSRS:
+		name_msrs(structure);
+		break;
+	}
+}
+
+static void build(struct machine *m, int fd, const struct call *call, uint8_t *structure)
+{
+	static const uint64_t stop = 1UL << (SIGUSR1 - 1);
+	size_t bytes = _IOC_SIZE(call->request);
+
+	memset(structure, 0, ROOM);
+	memcpy(structure, &call->count, sizeof(call->count));
+	if (call->get == KVM_GET_MSRS)
+		name_msrs((void *)structure);
+	if (call->get && !one_in(8))
+		ioctl(fd, call->get, structure);
+	else if (one_in(4))
+		noise(structure + (call->count ? 4 : 0), bytes);
+	shape(m, call, structure);
+	if (call->count)
+		bytes += 40 * call->count;
+	if (one_in(2))
+		damage(structure, bytes < ROOM ? bytes : ROOM);
+	if (call->count && one_in(32))
+		memcpy(structure, &(uint32_t) { odd_number() }, 4);
+	/* A vCPU that cannot be stopped would run for ever. */
+	if (call->request == KVM_SET_SIGNAL_MASK)
+		*(uint64_t *)((struct kvm_signal_mask *)structure)->sigset &= ~stop;
+}
+
+static unsigned long bad_pointer(struct machine *m)
+{
+	static const unsigned long bad[] = {
+		0, 0x10, 0xffff888000000000, 0x8000000000000000, ~0UL, ~7UL,
+	};
+
+	return one_in(2) ? (unsigned long)m->edge - below(512) : bad[below(COUNT(bad))];
+}
+
+/* The VM's own descriptor now and then gets a vCPU's call, and the reverse. */
+static int choose_fd(struct machine *m, enum where where)
+{
+	if (one_in(64))
+		where = below(WHERES);
+	if (where == SYSTEM)
+		return system_fd;
+	return where == VM ? m->vm : m->vcpu[below(VCPUS)];
+}
+
+static void note(int result)
+{
+	atomic_fetch_add(&calls_done, 1);
+	atomic_fetch_add(result < 0 ? &calls_refused : &calls_taken, 1);
+}
+
+/* Random numbers shall not hit what makes descriptors, runs, or keeps the stop signal out. */
+static bool is_elsewhere(unsigned long request)
+{
+	static const uint8_t numbers[] = {
+		_IOC_NR(KVM_CREATE_VM), _IOC_NR(KVM_RUN), _IOC_NR(KVM_CREATE_DEVICE),
+		_IOC_NR(KVM_GET_STATS_FD), _IOC_NR(KVM_SET_SIGNAL_MASK),
+	};
+
+	return memchr(numbers, _IOC_NR(request), sizeof(numbers)) != NULL;
+}
+
+static void one_ioctl(struct machine *m)
+{
+	static __thread _Alignas(64) uint8_t structure[ROOM];
+	const struct call *call = &calls[below(COUNT(calls))];
+	unsigned long argument, request = call->request;
+	int fd = choose_fd(m, call->where), result;
+
+	if (!_IOC_SIZE(request)) {
+		argument = call->request == KVM_NMI ? 0 : odd_number();
+	} else {
+		build(m, fd, call, structure);
+		argument = one_in(24) ? bad_pointer(m) : (unsigned long)structure;
+	}
+	if (one_in(128) && request != KVM_SET_SIGNAL_MASK)
+		request = _IOC(below(4), KVMIO, below(256), below(1024));
+	if (request != call->request && is_elsewhere(request))
+		return;
+	result = ioctl(fd, request, argument);
+	note(result);
+	if (result >= 0 && request == KVM_CREATE_VCPU)
+		close(result);
+}
+
+/* --- running, and the memory meanwhile -------------------------------------------------------------- */
+
+static __thread struct kvm_run *running;
+static __thread timer_t timer;
+
+/* A signal sets immediate_exit too, or one that comes too early would stop nothing. */
+static void on_signal(int number)
+{
+	(void)number;
+	if (running)
+		running->immediate_exit = 1;
+}
+
+static void make_timer(void)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+
+	event._sigev_un._tid = gettid();
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+		err(1, "timer_create");
+}
+
+static void set_timer(unsigned int microseconds)
+{
+	struct itimerspec spec = {
+		.it_value.tv_nsec = 1000L * microseconds,
+		.it_interval.tv_nsec = 1000L * microseconds,
+	};
+
+	timer_settime(timer, 0, &spec, NULL);
+}
+
+static void random_run_page(struct kvm_run *run)
+{
+	run->request_interrupt_window = below(2);
+	if (one_in(8))
+		run->cr8 = odd_number();
+	if (one_in(8))
+		run->kvm_valid_regs = below(16);
+	if (one_in(8)) {
+		run->kvm_dirty_regs = below(16);
+		damage((void *)&run->s.regs, sizeof(run->s.regs));
+	}
+	if (one_in(64))
+		noise(run, run_bytes < 3072 ? run_bytes : 3072);
+}
+
+static void run_vcpu(struct machine *m)
+{
+	int i = below(VCPUS);
+
+	if (one_in(4))
+		start_vcpu(m->vcpu[i]);
+	random_run_page(m->run[i]);
+	m->run[i]->immediate_exit = one_in(16);
+	running = m->run[i];
+	set_timer(RUN_MICROSECONDS);
+	note(ioctl(m->vcpu[i], KVM_RUN, 0));
+	set_timer(0);
+	running = NULL;
+}
+
+static void trouble_memory(struct machine *m)
+{
+	uint8_t *at = m->ram + PAGE * below(RAM_PAGES);
+	size_t bytes = PAGE * (1 + below((m->ram + RAM_PAGES * PAGE - at) / PAGE));
+	static const int protections[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };
+
+	switch (below(5)) {
+	case 0:
+		madvise(at, bytes, MADV_DONTNEED);
+		break;
+	case 1:
+		munmap(at, PAGE);
+		break;
+	case 2:
+		mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		     -1, 0);
+		break;
+	default:
+		mprotect(at, bytes, protections[below(3)]);
+	}
+}
+
+/* Fresh code for the guests.  Through /proc/self/mem, since the page may be away just now. */
+static void replant(struct machine *m, int self)
+{
+	uint8_t page[PAGE];
+	off_t where = (unsigned long)m->ram + PAGE * below(8);
+
+	plant_code(page);
+	mprotect((void *)where, PAGE, PROT_READ | PROT_WRITE);
+	if (pwrite(self, page, PAGE, where) < 0)
+		mmap((void *)where, PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+static void one_step(struct machine *m, int self)
+{
+	unsigned int dice = below(100);
+
+	if (dice < 70)
+		one_ioctl(m);
+	else if (dice < 92)
+		run_vcpu(m);
+	else if (dice < 97)
+		trouble_memory(m);
+	else
+		replant(m, self);
+}
+
+/* --- the threads -------------------------------------------------------------------------------------- */
+
+static struct machine machine;
+static pthread_barrier_t all_here;
+static bool over;
+
+static time_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static void tell(void)
+{
+	printf("hammer: %lu of %lu calls, %lu taken, %lu refused\n",
+	       atomic_load(&calls_done), options.calls, atomic_load(&calls_taken),
+	       atomic_load(&calls_refused));
+}
+
+/* Thread 0 opens and closes the machine while the others wait. */
+static void *work(void *argument)
+{
+	unsigned int me = (unsigned long)argument;
+	int self = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+
+	state = options.seed * 0x9e3779b97f4a7c15 + 0x632be59bd9b4e019 * (me + 1);
+	make_timer();
+	for (;;) {
+		unsigned long until;
+
+		if (me == 0)
+			open_machine(&machine);
+		pthread_barrier_wait(&all_here);
+		until = atomic_load(&calls_done) + CALLS_PER_MACHINE;
+		pthread_barrier_wait(&all_here);
+		while (atomic_load(&calls_done) < until && now() < deadline)
+			one_step(&machine, self);
+		if (me == 0)
+			close_machine(&machine);
+		pthread_barrier_wait(&all_here);
+		if (me == 0) {
+			unmap_machine(&machine);
+			over = atomic_load(&calls_done) >= options.calls || now() >= deadline;
+			tell();
+		}
+		pthread_barrier_wait(&all_here);
+		if (over)
+			break;
+	}
+	timer_delete(timer);
+	close(self);
+	return NULL;
+}
+
+static void parse(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "calls", required_argument, NULL, 'c' },
+		{ "threads", required_argument, NULL, 't' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "seconds", required_argument, NULL, 'S' },
+		{ 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		unsigned long value = optarg ? strtoul(optarg, NULL, 0) : 0;
+
+		if (c == 'c')
+			options.calls = value;
+		else if (c == 't' && value && value <= MAX_THREADS)
+			options.threads = value;
+		else if (c == 's')
+			options.seed = value;
+		else if (c == 'S')
+			options.seconds = value;
+		else
+			errx(2, "usage: hammer [--calls N] [--threads N] [--seed N] [--seconds N]");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	pthread_t threads[MAX_THREADS];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	parse(argc, argv);
+	sigaction(SIGUSR1, &action, NULL);
+	system_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (system_fd < 0)
+		err(4, "/dev/kvm");
+	run_bytes = ioctl(system_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	deadline = now() + options.seconds;
+	pthread_barrier_init(&all_here, NULL, options.threads);
+	for (unsigned long i = 0; i < options.threads; i++)
+		if (pthread_create(&threads[i], NULL, work, (void *)i))
+			errx(1, "pthread_create");
+	for (unsigned int i = 0; i < options.threads; i++)
+		pthread_join(threads[i], NULL);
+	close(system_fd);
+	if (atomic_load(&calls_done) < options.calls)
+		errx(1, "only %lu calls in %lu seconds", atomic_load(&calls_done),
+		     options.seconds);
+	return 0;
+}

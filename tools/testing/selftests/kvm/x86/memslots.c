@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory slots: making, moving, deleting, read-only ones, and those that are
+ * refused.
+ */
+#include <sys/mman.h>
+#include "kvm_test.h"
+
+#define FAR		0x20000000ULL
+#define FAR_SIZE	0x400000ULL
+
+FIXTURE(slots) {
+	struct vm vm[1];
+	uint8_t *far;
+};
+
+FIXTURE_SETUP(slots)
+{
+	VM_SETUP(self->vm, 0);
+	self->far = mmap(NULL, FAR_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)self->far);
+	memset(self->far, 0x11, FAR_SIZE);
+}
+
+FIXTURE_TEARDOWN(slots)
+{
+	vm_destroy(self->vm);
+	munmap(self->far, FAR_SIZE);
+}
+
+/* RDI is where; RBX comes back with what was there. */
+GUEST(code_read, "mov (%rdi), %rbx\njmp rt_done");
+GUEST(code_write, "mov %rax, (%rdi)\ncode_write_after: jmp rt_done");
+GUEST(code_add, "add %rax, (%rdi)\njmp rt_done");
+LABEL(code_write_after);
+
+static int start(struct vm *vm, uint64_t code, uint64_t address, uint64_t value)
+{
+	struct kvm_regs regs = {
+		.rip = code, .rflags = RFLAGS_FIXED, .rsp = STACK_TOP, .rdi = address,
+		.rax = value,
+	};
+
+	vm_complete(vm);
+	vcpu_ioctl(vm, KVM_SET_REGS, &regs);
+	return vm_run(vm);
+}
+
+/* True, and *value, when the guest reads without an exit. */
+static bool guest_reads(struct vm *vm, uint64_t address, uint64_t *value)
+{
+	struct kvm_regs regs;
+
+	if (start(vm, GA(code_read), address, 0) != KVM_EXIT_IO)
+		return false;
+	vcpu_ioctl(vm, KVM_GET_REGS, &regs);
+	*value = regs.rbx;
+	return true;
+}
+
+static bool guest_writes(struct vm *vm, uint64_t address, uint64_t value)
+{
+	return start(vm, GA(code_write), address, value) == KVM_EXIT_IO;
+}
+
+static bool is_mmio(struct vm *vm, uint64_t address, bool write)
+{
+	return start(vm, write ? GA(code_write) : GA(code_read), address, 0x77) == KVM_EXIT_MMIO &&
+	       vm->run->mmio.phys_addr == address && vm->run->mmio.is_write == write;
+}
+
+TEST_F(slots, made_and_deleted)
+{
+	uint64_t value;
+
+	EXPECT_TRUE(is_mmio(self->vm, FAR + 8, false));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, FAR_SIZE, self->far));
+	ASSERT_TRUE(guest_reads(self->vm, FAR + 8, &value));
+	EXPECT_EQ(0x1111111111111111ULL, value);
+	ASSERT_TRUE(guest_writes(self->vm, FAR + FAR_SIZE - 8, 0x1234));
+	EXPECT_EQ(0x1234ULL, *(uint64_t *)(self->far + FAR_SIZE - 8));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, 0, self->far));
+	EXPECT_TRUE(is_mmio(self->vm, FAR + 8, false));
+	EXPECT_TRUE(is_mmio(self->vm, FAR + 8, true));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, FAR_SIZE, self->far));
+	ASSERT_TRUE(guest_reads(self->vm, FAR + FAR_SIZE - 8, &value));
+	EXPECT_EQ(0x1234ULL, value);
+}
+
+TEST_F(slots, moved)
+{
+	uint64_t value;
+
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, FAR_SIZE, self->far));
+	ASSERT_TRUE(guest_writes(self->vm, FAR + 0x1000, 0x1234));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR + FAR_SIZE, FAR_SIZE, self->far));
+	EXPECT_TRUE(is_mmio(self->vm, FAR + 0x1000, false));
+	ASSERT_TRUE(guest_reads(self->vm, FAR + FAR_SIZE + 0x1000, &value));
+	EXPECT_EQ(0x1234ULL, value);
+}
+
+/* Two slots on the same host memory show each other's writes. */
+TEST_F(slots, aliased)
+{
+	uint64_t value;
+
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, 0x1000, self->far));
+	ASSERT_EQ(0, vm_slot(self->vm, 2, 0, FAR + 0x1000, 0x1000, self->far));
+	ASSERT_TRUE(guest_writes(self->vm, FAR, 0x1234));
+	ASSERT_TRUE(guest_reads(self->vm, FAR + 0x1000, &value));
+	EXPECT_EQ(0x1234ULL, value);
+	ASSERT_TRUE(is_mmio(self->vm, FAR + 0x2000, false));
+}
+
+TEST_F(slots, read_only)
+{
+	uint64_t value;
+
+	NEED_CAP(self->vm, KVM_CAP_READONLY_MEM);
+	ASSERT_EQ(0, vm_slot(self->vm, 1, KVM_MEM_READONLY, FAR, FAR_SIZE, self->far));
+	ASSERT_TRUE(guest_reads(self->vm, FAR + 8, &value));
+	EXPECT_EQ(0x1111111111111111ULL, value);
+	EXPECT_TRUE(is_mmio(self->vm, FAR + 8, true));
+	EXPECT_EQ(8U, self->vm->run->mmio.len);
+	EXPECT_EQ(0x77, self->vm->run->mmio.data[0]);
+	ASSERT_OUT(self->vm, PORT_DONE);
+	EXPECT_EQ(0x11, self->far[8]);
+	ASSERT_TRUE(guest_reads(self->vm, FAR + 8, &value));
+	EXPECT_EQ(0x1111111111111111ULL, value);
+}
+
+/* Read-modify-write: the read is real, the write comes out. */
+TEST_F(slots, read_only_add)
+{
+	NEED_CAP(self->vm, KVM_CAP_READONLY_MEM);
+	ASSERT_EQ(0, vm_slot(self->vm, 1, KVM_MEM_READONLY, FAR, FAR_SIZE, self->far));
+	ASSERT_EQ(KVM_EXIT_MMIO, start(self->vm, GA(code_add), FAR + 16, 1));
+	EXPECT_EQ(1, self->vm->run->mmio.is_write);
+	EXPECT_EQ(FAR + 16, self->vm->run->mmio.phys_addr);
+	EXPECT_EQ(0x12, self->vm->run->mmio.data[0]);
+	EXPECT_EQ(0x11, self->vm->run->mmio.data[1]);
+	ASSERT_OUT(self->vm, PORT_DONE);
+	EXPECT_EQ(0x11, self->far[16]);
+}
+
+/* Also when the host's mapping is read-only, as a ROM file's would be. */
+TEST_F(slots, read_only_mapping)
+{
+	uint64_t value;
+
+	NEED_CAP(self->vm, KVM_CAP_READONLY_MEM);
+	ASSERT_EQ(0, mprotect(self->far, FAR_SIZE, PROT_READ));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, KVM_MEM_READONLY, FAR, FAR_SIZE, self->far));
+	ASSERT_TRUE(guest_reads(self->vm, FAR, &value));
+	EXPECT_EQ(0x1111111111111111ULL, value);
+	EXPECT_TRUE(is_mmio(self->vm, FAR, true));
+}
+
+TEST_F(slots, guest_runs_from_read_only)
+{
+	struct kvm_regs regs = { .rip = FAR, .rflags = RFLAGS_FIXED };
+	static const uint8_t code[] = { 0xe6, PORT_DATA, 0xeb, 0xfc };
+
+	NEED_CAP(self->vm, KVM_CAP_READONLY_MEM);
+	memcpy(self->far, code, sizeof(code));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, KVM_MEM_READONLY, FAR, FAR_SIZE, self->far));
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
+	ASSERT_OUT(self->vm, PORT_DATA);
+	ASSERT_OUT(self->vm, PORT_DATA);
+}
+
+TEST_F(slots, flags_changed)
+{
+	NEED_CAP(self->vm, KVM_CAP_READONLY_MEM);
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, FAR_SIZE, self->far));
+	ASSERT_TRUE(guest_writes(self->vm, FAR, 1));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 1, KVM_MEM_READONLY, FAR, FAR_SIZE, self->far));
+	ASSERT_TRUE(guest_writes(self->vm, FAR, 2));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, 0, self->far));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, KVM_MEM_READONLY, FAR, FAR_SIZE, self->far));
+	EXPECT_TRUE(is_mmio(self->vm, FAR, true));
+}
+
+TEST_F(slots, refused)
+{
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, FAR_SIZE, self->far));
+	EXPECT_EQ(-EEXIST, vm_slot(self->vm, 2, 0, FAR + 0x1000, 0x1000, self->far));
+	EXPECT_EQ(-EEXIST, vm_slot(self->vm, 2, 0, FAR - 0x1000, FAR_SIZE, self->far));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 2, 0, 0x40000000 + 1, 0x1000, self->far));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 2, 0, 0x40000000, 0x1001, self->far));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 2, 0, 0x40000000, 0x1000, self->far + 1));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 2, 0, ~0xfffULL, 0x2000, self->far));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 2, 1U << 20, 0x40000000, 0x1000, self->far));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 0x7fff, 0, 0x40000000, 0x1000,
+				   (void *)0xffff800000000000));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, kvm_check(self->vm->fd, KVM_CAP_NR_MEMSLOTS), 0,
+				   0x40000000, 0x1000, self->far));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 2, 0, 0x40000000, 0, self->far));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 1, 0, FAR, FAR_SIZE / 2, self->far));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 1, 0, FAR, FAR_SIZE, self->far + 0x1000));
+	EXPECT_EQ(-EFAULT, vm_ioctl(self->vm, KVM_SET_USER_MEMORY_REGION, NULL));
+	ASSERT_TRUE(guest_writes(self->vm, FAR, 0x55));
+	EXPECT_EQ(0x55, self->far[0]);
+}
+
+TEST_F(slots, many)
+{
+	unsigned int i, n = 64;
+	uint64_t value;
+
+	for (i = 0; i < n; i++) {
+		*(uint64_t *)(self->far + i * 0x1000) = i;
+		ASSERT_EQ(0, vm_slot(self->vm, 1 + i, 0, FAR + i * 0x3000, 0x1000,
+				     self->far + i * 0x1000));
+	}
+	for (i = 0; i < n; i++) {
+		ASSERT_TRUE(guest_reads(self->vm, FAR + i * 0x3000, &value));
+		EXPECT_EQ(i, value);
+		ASSERT_TRUE(is_mmio(self->vm, FAR + i * 0x3000 + 0x1000, false));
+	}
+	for (i = 0; i < n; i += 2)
+		ASSERT_EQ(0, vm_slot(self->vm, 1 + i, 0, 0, 0, NULL));
+	for (i = 0; i < n; i++)
+		EXPECT_EQ(i % 2 == 1, guest_reads(self->vm, FAR + i * 0x3000, &value));
+}
+
+/* 2 MiB pages of the host, when it has any: the same bytes as in small ones. */
+TEST_F(slots, huge_pages)
+{
+	size_t size = 0x800000, i;
+	uint8_t *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0), *start;
+	uint64_t value;
+
+	ASSERT_NE(MAP_FAILED, (void *)area);
+	start = (uint8_t *)(((uintptr_t)area + 0x1fffff) & ~0x1fffffUL);
+	madvise(start, 0x400000, MADV_HUGEPAGE);
+	for (i = 0; i < 0x400000; i += 8)
+		*(uint64_t *)(start + i) = i * 3;
+	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, 0x400000, start));
+	for (i = 0; i < 0x400000; i += 0x1f008) {
+		ASSERT_TRUE(guest_reads(self->vm, FAR + i, &value));
+		EXPECT_EQ(i * 3, value);
+		ASSERT_TRUE(guest_writes(self->vm, FAR + i, i));
+		EXPECT_EQ(i, *(uint64_t *)(start + i));
+	}
+	munmap(area, size);
+}
+
+TEST_HARNESS_MAIN
