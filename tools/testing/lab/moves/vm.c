@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an author of a VMM needs to move a vCPU: finish the I/O that is under way, save, load.
+ *
+ * The order of the state ioctls is the one that loses least on any KVM, and is explained where
+ * it matters.  Everything here is fatal on error: a VMM that goes on with half a state loses
+ * its guest later, and nobody will know why.  Next: vmm.c, which decides when to move.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "vm.h"
+
+#define MAX_CPUID 256
+#define IMPLAUSIBLY_MANY_EXITS 10000
+
+/* What is asked of /dev/kvm once, and holds for every virtual machine. */
+static struct {
+	int fd;
+	size_t run_bytes;
+	bool xsave2;
+	struct kvm_cpuid2 *cpuid;
+	struct kvm_msr_list *msrs;
+} system_kvm;
+
+static int must(int result, const char *what)
+{
+	if (result < 0)
+		err(1, "%s", what);
+	return result;
+}
+
+#define DO(fd, request, argument) must(ioctl(fd, request, argument), #request)
+
+static void *allocate(size_t header, size_t count, size_t each)
+{
+	void *memory = calloc(1, header + count * each);
+
+	if (!memory)
+		err(1, "memory");
+	return memory;
+}
+
+/* The list says how long it is by refusing one that is too short. */
+static struct kvm_msr_list *list_msrs(int fd)
+{
+	struct kvm_msr_list probe = { .nmsrs = 0 }, *list;
+
+	if (ioctl(fd, KVM_GET_MSR_INDEX_LIST, &probe) < 0 && errno != E2BIG)
+		err(1, "KVM_GET_MSR_INDEX_LIST");
+	list = allocate(sizeof(*list), probe.nmsrs, sizeof(list->indices[0]));
+	list->nmsrs = probe.nmsrs;
+	DO(fd, KVM_GET_MSR_INDEX_LIST, list);
+	return list;
+}
+
+void vm_system_open(void)
+{
+	int fd = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
+	struct kvm_cpuid2 *cpuid = allocate(sizeof(*cpuid), MAX_CPUID, sizeof(cpuid->entries[0]));
+
+	if (ioctl(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		errx(1, "/dev/kvm speaks another version of the ABI");
+	cpuid->nent = MAX_CPUID;
+	DO(fd, KVM_GET_SUPPORTED_CPUID, cpuid);
+	system_kvm.fd = fd;
+	system_kvm.run_bytes = DO(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	system_kvm.xsave2 = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2) > 0;
+	system_kvm.cpuid = cpuid;
+	system_kvm.msrs = list_msrs(fd);
+}
+
+/*
+ * Without KVM_CAP_EXCEPTION_PAYLOAD a pending exception is reported as if its delivery had
+ * begun, and CR2 or DR6 may change behind the back of whoever has read them already.
+ */
+static void enable(int vm, unsigned int cap)
+{
+	struct kvm_enable_cap enable = { .cap = cap, .args = { 1 } };
+
+	if (ioctl(vm, KVM_CHECK_EXTENSION, cap) > 0)
+		DO(vm, KVM_ENABLE_CAP, &enable);
+}
+
+/**
+ * vm_open - make a virtual machine with one vCPU in its reset state
+ * @vm: filled in
+ * @memory: becomes guest-physical memory from address 0 on
+ */
+void vm_open(struct vm *vm, const struct memory *memory)
+{
+	struct kvm_userspace_memory_region region = {
+		.memory_size = memory->bytes,
+		.userspace_addr = (unsigned long)memory->at,
+	};
+
+	vm->fd = DO(system_kvm.fd, KVM_CREATE_VM, 0);
+	enable(vm->fd, KVM_CAP_EXCEPTION_PAYLOAD);
+	enable(vm->fd, KVM_CAP_X86_TRIPLE_FAULT_EVENT);
+	DO(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+	vm->vcpu = DO(vm->fd, KVM_CREATE_VCPU, 0);
+	vm->run = mmap(NULL, system_kvm.run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       vm->vcpu, 0);
+	if (vm->run == MAP_FAILED)
+		err(1, "the vCPU's shared page");
+	DO(vm->vcpu, KVM_SET_CPUID2, system_kvm.cpuid);
+}
+
+void vm_close(struct vm *vm)
+{
+	munmap(vm->run, system_kvm.run_bytes);
+	close(vm->vcpu);
+	close(vm->fd);
+}
+
+static struct kvm_segment segment(unsigned int selector, unsigned int type, bool code)
+{
+	return (struct kvm_segment) {
+		.selector = selector, .type = type, .limit = 0xffffffff,
+		.present = 1, .s = 1, .g = 1, .l = code, .db = !code,
+	};
+}
+
+#define CR0_PE_MP_ET_NE_WP_PG	0x80010033
+#define CR4_PAE_OSFXSR_OSXMM	0x620
+#define EFER_LME_LMA_NXE	0xd00
+
+/** vcpu_start - put a fresh vCPU into 64-bit mode at @entry, with the page tables at @cr3 */
+void vcpu_start(struct vm *vm, unsigned long entry, unsigned long cr3)
+{
+	struct kvm_regs regs = { .rip = entry, .rflags = 2 };
+	struct kvm_sregs2 sregs;
+
+	DO(vm->vcpu, KVM_GET_SREGS2, &sregs);
+	sregs.cs = segment(8, 11, true);
+	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = segment(16, 3, false);
+	sregs.cr0 = CR0_PE_MP_ET_NE_WP_PG;
+	sregs.cr4 = CR4_PAE_OSFXSR_OSXMM;
+	sregs.efer = EFER_LME_LMA_NXE;
+	sregs.cr3 = cr3;
+	DO(vm->vcpu, KVM_SET_SREGS2, &sregs);
+	DO(vm->vcpu, KVM_SET_REGS, &regs);
+	vm->run->cr8 = sregs.cr8;
+}
+
+volatile bool vcpu_stop_wanted;
+
+/** vcpu_run - KVM_RUN; 0 for an exit in vm->run, or a negative errno (EINTR, EFAULT) */
+int vcpu_run(struct vm *vm)
+{
+	return ioctl(vm->vcpu, KVM_RUN, 0) < 0 ? -errno : 0;
+}
+
+/* In this order a stop that comes from a signal handler at any point is kept. */
+static int run_nothing(struct vm *vm)
+{
+	int error;
+
+	vm->run->immediate_exit = 1;
+	error = vcpu_run(vm);
+	vm->run->immediate_exit = 0;
+	if (vcpu_stop_wanted)
+		vm->run->immediate_exit = 1;
+	return error;
+}
+
+/**
+ * vcpu_finish_io - let the instruction whose I/O was just served come to its end
+ * @vm: its last KVM_RUN returned with an exit, which has been handled
+ * @handle: called for each further exit of the same instruction
+ * @context: passed to @handle
+ *
+ * After an exit for I/O the instruction is not over: a read has not reached its register, a
+ * long write has parts left, RIP may not have moved.  Saved now, it would be done again or
+ * lost.  KVM_RUN with immediate_exit ends it without beginning another one; but a write of
+ * many parts, or one that follows a read (XCHG), comes out once more first.  So: until EINTR.
+ */
+void vcpu_finish_io(struct vm *vm, exit_handler *handle, void *context)
+{
+	for (int n = 0; n < IMPLAUSIBLY_MANY_EXITS; n++) {
+		int error = run_nothing(vm);
+
+		if (error == -EINTR)
+			return;
+		if (error)
+			errx(1, "KVM_RUN with immediate_exit: %s", strerror(-error));
+		handle(context, vm->run);
+	}
+	errx(1, "an instruction's I/O does not end");
+}
+
+/*
+ * An MSR may be in the list and yet be refused on this vCPU, to read or to write back: Linux
+ * does so with those of paravirtual features that need its own APIC.  Such ones are left out.
+ */
+static void find_msrs(int vcpu, struct kvm_msrs *msrs)
+{
+	const struct kvm_msr_list *list = system_kvm.msrs;
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} one = { .head.nmsrs = 1 };
+
+	msrs->nmsrs = 0;
+	for (unsigned int i = 0; i < list->nmsrs; i++) {
+		one.entry = (struct kvm_msr_entry) { .index = list->indices[i] };
+		if (ioctl(vcpu, KVM_GET_MSRS, &one) == 1 && ioctl(vcpu, KVM_SET_MSRS, &one) == 1)
+			msrs->entries[msrs->nmsrs++] = one.entry;
+	}
+}
+
+/* The first save finds out which there are; later ones get them all in one call. */
+static void get_msrs(int vcpu, struct vcpu_image *image)
+{
+	static struct kvm_msrs *known;
+	size_t bytes;
+
+	if (!known) {
+		known = allocate(sizeof(*known), system_kvm.msrs->nmsrs,
+				    sizeof(known->entries[0]));
+		find_msrs(vcpu, known);
+	}
+	bytes = sizeof(*known) + known->nmsrs * sizeof(known->entries[0]);
+	if (!image->msrs)
+		image->msrs = allocate(bytes, 0, 0);
+	memcpy(image->msrs, known, bytes);
+	if (ioctl(vcpu, KVM_GET_MSRS, image->msrs) != (int)known->nmsrs)
+		errx(1, "KVM_GET_MSRS: an MSR that could be read no longer can");
+}
+
+/* KVM_SET_MSRS stops at the first that it refuses; what KVM itself gave out, it must take. */
+static void set_msrs(int vcpu, const struct kvm_msrs *msrs)
+{
+	int done = ioctl(vcpu, KVM_SET_MSRS, msrs);
+
+	if (done < 0)
+		err(1, "KVM_SET_MSRS");
+	if (done < (int)msrs->nmsrs)
+		errx(1, "KVM_SET_MSRS: 0x%x = 0x%llx refused", msrs->entries[done].index,
+		     msrs->entries[done].data);
+}
+
+/**
+ * vcpu_save - take the whole state out of a vCPU that stands between two instructions
+ * @vm: no I/O is under way (see vcpu_finish_io())
+ * @image: filled in
+ *
+ * KVM_GET_MP_STATE goes first, since on Linux it may itself let the vCPU take an INIT, and
+ * KVM_GET_VCPU_EVENTS last, so that nothing asked after it can change what it said.
+ */
+void vcpu_save(struct vm *vm, struct vcpu_image *image)
+{
+	DO(vm->vcpu, KVM_GET_MP_STATE, &image->mp_state);
+	DO(vm->vcpu, KVM_GET_REGS, &image->regs);
+	DO(vm->vcpu, KVM_GET_SREGS2, &image->sregs);
+	DO(vm->vcpu, KVM_GET_XCRS, &image->xcrs);
+	if (system_kvm.xsave2)
+		DO(vm->vcpu, KVM_GET_XSAVE2, image->xsave);
+	else
+		DO(vm->vcpu, KVM_GET_XSAVE, image->xsave);
+	get_msrs(vm->vcpu, image);
+	DO(vm->vcpu, KVM_GET_DEBUGREGS, &image->debugregs);
+	DO(vm->vcpu, KVM_GET_VCPU_EVENTS, &image->events);
+}
+
+/**
+ * vcpu_load - put a saved state into another vCPU
+ * @vm: fresh from vm_open(), with the same memory
+ * @image: from vcpu_save()
+ * @with_events: false leaves the events out, to show what becomes of the guest then
+ *
+ * SREGS first, since what is legal elsewhere depends on the mode; XCRS before XSAVE, which
+ * holds what XCR0 enables; EVENTS last, since KVM_SET_REGS drops a pending exception.
+ *
+ * KVM_SET_SREGS2 and not KVM_SET_SREGS: the latter's interrupt_bitmap would bring the injected
+ * interrupt along a second way.  CR8 has a second copy too, in the shared page: without an
+ * in-kernel interrupt controller KVM_RUN takes it from there.
+ */
+void vcpu_load(struct vm *vm, const struct vcpu_image *image, bool with_events)
+{
+	DO(vm->vcpu, KVM_SET_SREGS2, &image->sregs);
+	DO(vm->vcpu, KVM_SET_XCRS, &image->xcrs);
+	DO(vm->vcpu, KVM_SET_XSAVE, image->xsave);
+	set_msrs(vm->vcpu, image->msrs);
+	DO(vm->vcpu, KVM_SET_REGS, &image->regs);
+	DO(vm->vcpu, KVM_SET_DEBUGREGS, &image->debugregs);
+	DO(vm->vcpu, KVM_SET_MP_STATE, &image->mp_state);
+	if (with_events)
+		DO(vm->vcpu, KVM_SET_VCPU_EVENTS, &image->events);
+	vm->run->cr8 = image->sregs.cr8;
+}
+
+/**
+ * vcpu_refresh - bring what KVM tells in the shared page up to date
+ *
+ * ready_for_interrupt_injection and if_flag are as of the last return from KVM_RUN.  One that
+ * ends at once executes nothing, and sets them.
+ */
+void vcpu_refresh(struct vm *vm)
+{
+	if (run_nothing(vm) != -EINTR)
+		errx(1, "KVM_RUN with immediate_exit on a fresh vCPU did not end with EINTR");
+}
+
+/** vcpu_difference - name a part in which two images differ, or NULL; the MSRs hold a clock */
+const char *vcpu_difference(const struct vcpu_image *a, const struct vcpu_image *b)
+{
+	if (memcmp(&a->events, &b->events, sizeof(a->events)))
+		return "events";
+	if (memcmp(&a->regs, &b->regs, sizeof(a->regs)))
+		return "regs";
+	if (memcmp(&a->sregs, &b->sregs, sizeof(a->sregs)))
+		return "sregs";
+	if (memcmp(&a->debugregs, &b->debugregs, sizeof(a->debugregs)))
+		return "debugregs";
+	if (memcmp(&a->mp_state, &b->mp_state, sizeof(a->mp_state)))
+		return "mp_state";
+	return NULL;
+}
