@@ -4,7 +4,7 @@
  *
  * Owns the list of VMs and the life of a struct kvm.  Calls that are not
  * answered here go to arch.
- * Next: vcpus.c, the same for vCPUs; cpus.c, virtualization on and off;
+ * Next: vcpu.c, the same for vCPUs; cpus.c, virtualization on and off;
  * memslot.c, guest memory.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

@@ -141,9 +141,9 @@ extern struct backend_features backend_features;
  *	store		arch.state -> hardware for these groups.  vCPU thread.
  *	set_traps	bring intercepts in line with arch.traps and the guest's CPUID.
  *	trap_msr	exit on reads, on writes of this MSR, or not.
- *	inject		carry the plan out: event and windows.  Interrupts off, right before enter.
+ *	inject		carry the plan out: event, windows.  Interrupts off, right before enter.
  *	enter		run the guest once.  Interrupts off before and after.
- *	exit		say what happened.  Interrupts off, right after enter; decodes, decides nothing.
+ *	exit		say what happened.  Interrupts off, right after enter; decides nothing.
  *	flush_guest	all cached translations of this vCPU are void from its next entry on.
  *	set_tsc		guest TSC = host TSC * @ratio + @offset; @ratio 0: not scaled.
  *	dump		everything about a failed entry, to the log.
@@ -171,17 +171,18 @@ extern struct backend_features backend_features;
 	OP(void, set_tsc, (struct kvm_vcpu *vcpu, u64 offset, u64 ratio))	\
 	OP(void, dump, (struct kvm_vcpu *vcpu))
 
-#define BACKEND_MEMBER(ret, name, args) ret (*name) args;
-struct backend {
-	BACKEND_OPS(BACKEND_MEMBER)
-};
-#undef BACKEND_MEMBER
-
-extern const struct backend svm_backend;
-
 #define BACKEND_TYPE(ret, name, args) typedef ret backend_##name##_fn args;
 BACKEND_OPS(BACKEND_TYPE)
 #undef BACKEND_TYPE
+
+#define BACKEND_MEMBER(ret, name, args) backend_##name##_fn *name;
+struct backend {
+	BACKEND_OPS(BACKEND_MEMBER)
+};
+
+#undef BACKEND_MEMBER
+
+extern const struct backend svm_backend;
 
 #define BACKEND_CALL(ret, name, args) DECLARE_STATIC_CALL(backend_##name, backend_##name##_fn);
 BACKEND_OPS(BACKEND_CALL)

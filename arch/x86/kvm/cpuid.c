@@ -83,7 +83,7 @@ static const struct row {
 	{ 0x80000007, 0, EDX, BIT(8) },			/* the TSC's rate is constant */
 	{ 0x80000008, 0, EAX, 0x0000ffff },
 	{ 0x80000008, 0, EBX, F(CLZERO) | F(XSAVEERPTR) },
-	{ 0x80000021, 0, EAX, BIT(0) | BIT(2) },	/* data breakpoints and LFENCE as specified */
+	{ 0x80000021, 0, EAX, BIT(0) | BIT(2) },	/* breakpoints, LFENCE */
 };
 
 /* A guest feature the host kernel has to have switched on for itself. */
@@ -422,6 +422,14 @@ static bool entries_ok(const struct kvm_cpuid_entry2 *entries, u32 count)
 	return true;
 }
 
+/* A guest that has run has drawn its conclusions: only the same may be said again. */
+static bool same_entries(const struct vcpu_cpuid *cpuid, const struct kvm_cpuid_entry2 *entries,
+			 u32 count)
+{
+	return count == cpuid->count &&
+	       !memcmp(entries, cpuid->entries, count * sizeof(*entries));
+}
+
 long cpuid_set(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp)
 {
 	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
@@ -437,7 +445,8 @@ long cpuid_set(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp)
 		if (IS_ERR(entries))
 			return PTR_ERR(entries);
 	}
-	if (!entries_ok(entries, head.nent)) {
+	if (!entries_ok(entries, head.nent) ||
+	    (vcpu->arch.has_run && !same_entries(cpuid, entries, head.nent))) {
 		kvfree(entries);
 		return -EINVAL;
 	}

@@ -115,7 +115,7 @@ bool cr_state_ok(const struct cr_limits *limits, const struct cr_values *values)
 		return values->cr4 & CR4_PAE && efer & EFER_LMA_BIT &&
 		       !(values->cr3 & cr3_reserved(limits, values->cr4));
 	}
-	return !(efer & EFER_LMA_BIT);
+	return !(efer & EFER_LMA_BIT) && !values->cs_long;
 }
 
 /* Components that are enabled together or not at all. */

@@ -79,7 +79,7 @@ u64 exception_dr6(u64 dr6, u64 payload)
 
 void events_reset(struct vcpu_events *ev)
 {
-	memset(ev, 0, sizeof(*ev));
+	*ev = (struct vcpu_events){ };
 }
 
 /* The exception as the architecture knows it: nothing in it that its vector does not have. */
@@ -95,7 +95,7 @@ static struct event canonical(struct event event)
 	return event;
 }
 
-static void enter_shutdown(struct vcpu_events *ev)
+void events_triple_fault(struct vcpu_events *ev)
 {
 	ev->fault = no_event;
 	ev->inflight = no_event;
@@ -111,7 +111,7 @@ void events_raise(struct vcpu_events *ev, const struct event *exception)
 	};
 
 	if (before == DOUBLE_FAULT && now != BENIGN) {
-		enter_shutdown(ev);
+		events_triple_fault(ev);
 		return;
 	}
 	ev->inflight = no_event;
@@ -230,7 +230,7 @@ static bool sets_rf(const struct event *event)
 struct event_plan events_plan(const struct vcpu_events *ev, const struct event_gates *gates)
 {
 	struct event_plan plan = { .shutdown = ev->shutdown };
-	bool irq_left, nmi_left, masked, iret_goes;
+	bool irq_left, begun_left, nmi_left, masked, iret_goes, held;
 
 	if (ev->shutdown)
 		return plan;
@@ -242,8 +242,8 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 
 	irq_left = gates->irq_wanted ||
 		   (ev->irq.kind && plan.from != FROM_IRQ && !re_executes(&ev->irq));
-	nmi_left = ev->nmi_pending - (plan.from == FROM_NMI) +
-		   (ev->nmi_begun && plan.from != FROM_NMI_BEGUN);
+	begun_left = ev->nmi_begun && plan.from != FROM_NMI_BEGUN;
+	nmi_left = ev->nmi_pending - (plan.from == FROM_NMI) + begun_left;
 	masked = ev->nmi_mask != NMI_OPEN || plan.from == FROM_NMI || plan.from == FROM_NMI_BEGUN;
 
 	plan.irq_window = irq_left;
@@ -252,14 +252,14 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 	iret_goes = ev->nmi_mask == NMI_AT_IRET && plan.from == FROM_NOWHERE;
 	plan.watch_iret = masked && !iret_goes;
 	/*
-	 * One instruction at a time, with nothing injected: the IRET that opens the mask, and the
-	 * instruction in a shadow, which alone keeps out an NMI that is not masked.
+	 * No window tells of an NMI that is not masked.  What keeps it back is either a delivery,
+	 * and it goes right behind that, or a shadow: then one instruction goes, as does the IRET
+	 * that opens the mask, with nothing injected.
 	 */
-	plan.step = iret_goes || (plan.from == FROM_NOWHERE && nmi_left &&
-				  (!masked || ev->nmi_begun));
+	held = nmi_left && (!masked || begun_left);
+	plan.again = plan.from != FROM_NOWHERE && held;
+	plan.step = iret_goes || (plan.from == FROM_NOWHERE && held);
 	plan.step_iret = iret_goes;
-	/* no window tells of an NMI that nothing but this delivery keeps back */
-	plan.again = plan.from != FROM_NOWHERE && nmi_left && (!masked || ev->nmi_begun);
 	return plan;
 }
 
@@ -398,10 +398,11 @@ static void get_exception(const struct vcpu_events *ev, const struct event_abi *
 void events_get(const struct vcpu_events *ev, const struct event_abi *abi, u8 shadow,
 		struct kvm_vcpu_events *out)
 {
-	memset(out, 0, sizeof(*out));
-	out->flags = FLAGS_ALWAYS | (abi->payload ? KVM_VCPUEVENT_VALID_PAYLOAD : 0) |
-		     (abi->triple_fault ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
-	out->interrupt.shadow = shadow;
+	*out = (struct kvm_vcpu_events){
+		.flags = FLAGS_ALWAYS | (abi->payload ? KVM_VCPUEVENT_VALID_PAYLOAD : 0) |
+			 (abi->triple_fault ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0),
+		.interrupt.shadow = shadow,
+	};
 	if (events_idle(ev))
 		return;
 	get_exception(ev, abi, out);
@@ -469,7 +470,8 @@ static void set_irq(struct vcpu_events *ev, const struct kvm_vcpu_events *in)
 int events_set(struct vcpu_events *ev, const struct event_abi *abi, u8 *shadow,
 	       const struct kvm_vcpu_events *in)
 {
-	struct vcpu_events old = *ev;
+	bool shutdown = ev->shutdown;
+	u8 pending = ev->nmi_pending;
 
 	if (!set_is_valid(abi, in))
 		return -EINVAL;
@@ -479,10 +481,10 @@ int events_set(struct vcpu_events *ev, const struct event_abi *abi, u8 *shadow,
 	ev->nmi_begun = in->nmi.injected;
 	ev->nmi_mask = in->nmi.masked ? NMI_MASKED : NMI_OPEN;
 	ev->nmi_pending = in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING ? in->nmi.pending :
-									old.nmi_pending;
+									pending;
 	ev->nmi_pending = min(ev->nmi_pending, nmi_limit(ev));
 	ev->shutdown = in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT ? in->triple_fault.pending :
-								      old.shutdown;
+								      shutdown;
 	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		*shadow = in->interrupt.shadow & SHADOW_ANY;
 	return 0;

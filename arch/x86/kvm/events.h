@@ -30,7 +30,7 @@ enum event_kind {
  * @kind:	enum event_kind; EVENT_NONE makes the rest meaningless, and zero
  * @vector:	IDT vector; 2 for an NMI
  * @insn_len:	soft kinds: bytes from the RIP in the registers to the RIP in the frame, or
- *		INSN_LEN_UNKNOWN until somebody has looked at the instruction (run.c, before it plans)
+ *		INSN_LEN_UNKNOWN until run.c has looked at the instruction, before it plans
  * @has_error:	an error code is pushed (outside real mode)
  * @has_payload: @payload is still to be written to CR2 (#PF) or DR6 (#DB) on delivery
  * @error:	the error code, 16 bits
@@ -52,7 +52,7 @@ struct event {
 enum nmi_mask {
 	NMI_OPEN,
 	NMI_MASKED,
-	NMI_AT_IRET,	/* masked, and RIP stands at the IRET that is to open it (no hardware help) */
+	NMI_AT_IRET,	/* masked, RIP stands at the IRET that is to open it (no hardware help) */
 };
 
 /* Interrupt shadows, with the ABI's bits; AMD hardware knows only "one of them". */
@@ -63,10 +63,10 @@ enum nmi_mask {
 /**
  * struct vcpu_events - all event state of a vCPU.  Its thread only.
  * @inflight:	begun, and not provably seen by the guest: given to hardware just now, or left
- *		undelivered by it, or restored as injected.  Between entries: exceptions, soft ones too
+ *		undelivered by it, or restored as injected.  Between entries: exceptions only
  * @fault:	an exception raised, not begun
- * @irq:	an interrupt its controller has handed over (it will not offer it again), or a soft one
- *		restored or given back by hardware; not delivered
+ * @irq:	an interrupt its controller has handed over (it will not offer it again), or a soft
+ *		one, restored or given back by hardware; not delivered
  * @nmi_begun:	an NMI whose delivery had begun; goes out although NMIs are masked
  * @nmi_pending: NMIs latched, 0 to 2
  * @nmi_mask:	enum nmi_mask
@@ -107,10 +107,10 @@ struct event_gates {
  * @shutdown:	do not enter; report a triple fault
  * @irq_window:	exit as soon as an interrupt can be taken
  * @nmi_window:	exit as soon as an NMI can be taken
- * @again:	exit right behind the delivery: the next event goes at the handler's first instruction
- * @watch_iret:	NMIs are masked: without virtual NMIs, exit at the next IRET (not if @step is for it)
- * @step:	exit after one instruction, also if it faults: the IRET that opens the mask, or the last
- *		one in a shadow
+ * @again:	exit right behind the delivery: another goes at its handler's first instruction
+ * @watch_iret:	NMIs are masked: without virtual NMIs, exit at the next IRET (not if @step_iret)
+ * @step:	exit after one instruction, also if it faults: the IRET that opens the mask, or the
+ *		last one in a shadow
  * @step_iret:	it is that IRET; its frame brings RFLAGS
  * @set_rf:	the frame's RFLAGS has RF (faults on their first delivery; SDM 17.3.1.1)
  */
@@ -184,16 +184,19 @@ struct event *events_unmeasured(struct vcpu_events *ev);
 void events_raise(struct vcpu_events *ev, const struct event *exception);
 
 /*
- * The registers are replaced from outside: what goes with the old ones is an exception that was raised
- * with them (one that was restored since stays), a length of what stood at RIP (the instruction will
- * make its event again), and that an IRET stands there.
+ * The registers are replaced from outside: what goes with the old ones is an exception that was
+ * raised with them (one that was restored since stays), a soft event of the instruction at RIP
+ * (which will make it again), and that an IRET stands there.
  */
 void events_forget_raised(struct vcpu_events *ev);
+
+/* The processor shuts down: whatever waits is void, and userspace is told (KVM_EXIT_SHUTDOWN). */
+void events_triple_fault(struct vcpu_events *ev);
 
 /* An NMI arrives (KVM_NMI): latched, to the limit of what a processor remembers. */
 void events_nmi(struct vcpu_events *ev);
 
-/* The interrupt controller hands a vector over (KVM_INTERRUPT); one that still waits is replaced. */
+/* The interrupt controller hands a vector over (KVM_INTERRUPT); one that waits is replaced. */
 void events_irq(struct vcpu_events *ev, u8 vector);
 
 /* Could an interrupt handed over now go out with the next entry? (ready_for_interrupt_injection) */
@@ -209,7 +212,7 @@ bool events_irq_ready(const struct vcpu_events *ev, const struct event_gates *ga
  */
 struct event_plan events_plan(const struct vcpu_events *ev, const struct event_gates *gates);
 
-/* The entry is being made (interrupts off, nothing can stop it): move the planned event inflight. */
+/* The entry is being made (interrupts off, nothing can stop it): the plan's event is inflight. */
 void events_commit(struct vcpu_events *ev, const struct event_plan *plan);
 
 /* An exit came: take back what was not delivered, follow the NMI mask. */

@@ -15,6 +15,7 @@
 #include "mmu/mmu.h"
 #include "vcpu.h"
 
+#define OPCODE_GROUP_7	0x0f01		/* LMSW, where it exits as a write of CR0 */
 #define OPCODE_MOV_CR	0x0f20		/* 20 and 22; 21 and 23 are MOV DR */
 
 int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror)
@@ -283,6 +284,22 @@ static int after_cr8(struct kvm_vcpu *vcpu, u8 before)
 	return TO_USER;
 }
 
+/* LMSW: the low four bits of CR0, of which PE can only be set (APM vol. 3, LMSW). */
+static int exit_lmsw(struct kvm_vcpu *vcpu, const struct emu_insn *insn)
+{
+	const u64 msw = X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS;
+	u64 cr0;
+
+	state_need(vcpu, STATE_CR);
+	cr0 = vcpu->arch.state.cr0;
+	cr0 = (cr0 & (~msw | X86_CR0_PE)) | (vcpu->arch.state.gpr[insn->rm] & msw);
+	if (x86_write_cr0(vcpu, cr0)) {
+		vcpu_gp(vcpu);
+		return TO_GUEST;
+	}
+	return state_skip(vcpu, insn->len);
+}
+
 static int exit_cr(struct kvm_vcpu *vcpu)
 {
 	struct vm_exit *exit = &vcpu->arch.exit;
@@ -294,9 +311,10 @@ static int exit_cr(struct kvm_vcpu *vcpu)
 	len = glue_decode(vcpu, &insn);
 	if (len <= 0)
 		return len;
-	/* CLTS, LMSW, SMSW exit under the name of CR0 where that is watched: they are executed */
+	if (insn.opcode == OPCODE_GROUP_7 && !insn.memory)
+		return exit_lmsw(vcpu, &insn);
 	if ((insn.opcode & ~2) != OPCODE_MOV_CR)
-		return glue_execute(vcpu);
+		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
 	gpr = mov_operand(vcpu, &insn, &mask);
 	if (exit->cr.write)
 		r = write_cr(vcpu, exit->cr.number, *gpr & mask);
@@ -431,6 +449,8 @@ static int (*const handlers[EXIT_KINDS])(struct kvm_vcpu *vcpu) = {
 
 int exit_handle(struct kvm_vcpu *vcpu)
 {
+	int r;
+
 	switch (vcpu->arch.exit.kind) {
 	case EXIT_NONE:
 		return TO_GUEST;
@@ -438,6 +458,8 @@ int exit_handle(struct kvm_vcpu *vcpu)
 		vcpu->stat.host_irq_exits++;
 		return TO_GUEST;
 	default:
-		return handlers[vcpu->arch.exit.kind](vcpu);
+		r = handlers[vcpu->arch.exit.kind](vcpu);
+		return r == GLUE_NO_CODE ?
+		       exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION) : r;
 	}
 }

@@ -17,7 +17,7 @@
 #include "vcpu.h"
 
 #define FPU_BYTES	sizeof(struct fxregs_state)
-#define MXCSR_RESET	0x1f80
+#define MXCSR_BITS	0xffff
 #define FCW_RESET	0x37f
 #define XCR0_INDEX	0
 
@@ -160,6 +160,8 @@ long fpu_set_fpu(struct kvm_vcpu *vcpu, struct kvm_fpu __user *argp)
 	fx->fop = fpu.last_opcode;
 	fx->rip = fpu.last_ip;
 	fx->rdp = fpu.last_dp;
+	/* with a bit that does not exist the kernel's own FXRSTOR would fault */
+	fx->mxcsr = fpu.mxcsr & MXCSR_BITS;
 	if (boot_cpu_has(X86_FEATURE_XSAVE))
 		vcpu->arch.fpu.guest.fpstate->regs.xsave.header.xfeatures |= XFEATURE_MASK_FPSSE;
 	return 0;

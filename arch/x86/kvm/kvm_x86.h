@@ -20,6 +20,7 @@
 
 #define VCPU_MTRR_FIXED		11
 #define VCPU_MTRR_VARIABLE	8
+#define VCPU_MCE_BANKS		32
 
 /* MSRs that exist in software only, by their names in the manuals (msr.c). */
 struct vcpu_msrs {
@@ -33,7 +34,10 @@ struct vcpu_msrs {
 	u64 ucode_rev;
 	u64 hwcr;
 	u64 de_cfg;
+	u64 mcg_cap;			/* KVM_X86_SETUP_MCE */
 	u64 mcg_status;
+	u64 mcg_ctl;
+	u64 mce_bank[4 * VCPU_MCE_BANKS];	/* CTL, STATUS, ADDR, MISC */
 };
 
 /* What the guest is told of its processor (cpuid.c), and what follows from it. */
@@ -112,6 +116,7 @@ struct kvm_vcpu_arch {
 	u32 traps;			/* TRAP_* */
 	u32 mp_state;			/* KVM_MP_STATE_RUNNABLE or _HALTED */
 	u8 cr8;
+	bool has_run;			/* CPUID is settled */
 	hpa_t root;			/* the second-level table that hardware starts from */
 	struct vcpu_msrs msrs;
 	struct vcpu_cpuid cpuid;
@@ -152,10 +157,7 @@ struct kvm_arch {
 
 	/* kvm->lock writes, anybody reads (READ_ONCE) */
 	struct kvm_caps caps;
-	u64 tss_addr;
-	u64 identity_map_addr;
 	u32 default_tsc_khz;
-	u64 disabled_quirks;
 };
 
 #endif /* ARCH_X86_KVM_KVM_X86_H */

@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kvm_host.h>
+#include <linux/uaccess.h>
 #include "mmu/mmu.h"
 #include "vcpu.h"
 
@@ -40,10 +41,8 @@ int __init kvm_arch_init(void)
 	const struct backend *backend = choose_backend();
 	int r;
 
-	if (!backend) {
-		pr_err("no hardware virtualization that this module can use\n");
+	if (!backend)
 		return -EOPNOTSUPP;
-	}
 	bind_backend(backend);
 	r = backend->setup(&backend_features);
 	if (r)
@@ -80,6 +79,7 @@ void kvm_arch_cpu_disable(void)
 long kvm_arch_dev_ioctl(unsigned int ioctl, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
+	u64 mce;
 
 	switch (ioctl) {
 	case KVM_GET_SUPPORTED_CPUID:
@@ -88,6 +88,9 @@ long kvm_arch_dev_ioctl(unsigned int ioctl, unsigned long arg)
 		return msr_index_list(argp);
 	case KVM_GET_MSR_FEATURE_INDEX_LIST:
 		return msr_feature_index_list(argp);
+	case KVM_X86_GET_MCE_CAP_SUPPORTED:
+		mce = msr_mce_caps();
+		return copy_to_user(argp, &mce, sizeof(mce)) ? -EFAULT : 0;
 	case KVM_GET_MSRS:
 		return msr_get_features(argp);
 	default:

@@ -8,12 +8,15 @@
  * SDM vol. 4; APM vol. 2, appendix A.
  */
 #include <linux/kvm_host.h>
+#include <linux/kvm_para.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/apicdef.h>
 #include <asm/cpufeature.h>
+#include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/mtrr.h>
+#include <asm/trapnr.h>
 #include "cr.h"
 #include "vcpu.h"
 
@@ -113,6 +116,20 @@ static int set_zero(struct kvm_vcpu *vcpu, const struct row *row, struct msr_acc
 	return data ? -EINVAL : 0;
 }
 
+/* kvmclock's: CPUID does not offer it, but QEMU writes the zero of a clock that is off. */
+static int get_outside_zero(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			    u64 *data)
+{
+	*data = 0;
+	return at->outside ? 0 : -EINVAL;
+}
+
+static int set_outside_zero(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			    u64 data)
+{
+	return at->outside && !data ? 0 : -EINVAL;
+}
+
 /*
  * Those with a meaning of their own.
  */
@@ -139,7 +156,7 @@ static int set_tsc_adjust(struct kvm_vcpu *vcpu, const struct row *row, struct m
 static int set_apic_base(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
 			 u64 data)
 {
-	return msr_set_apic_base(vcpu, data);
+	return msr_apic_base_ok(vcpu, data) ? set_field(vcpu, row, at, data) : -EINVAL;
 }
 
 static int get_segment_base(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
@@ -287,11 +304,124 @@ static int set_hwcr(struct kvm_vcpu *vcpu, const struct row *row, struct msr_acc
 	return data & ~AMD_HWCR_GUEST ? -EINVAL : set_field(vcpu, row, at, data & BIT_ULL(18));
 }
 
+/*
+ * Machine checks: as many banks as KVM_X86_SETUP_MCE gave.
+ */
+
+#define MCE_CAPS	(MCG_CTL_P | MCG_SER_P)
+#define MCE_BANKS	0xffULL
+#define HWCR_STATUS_WRITABLE	BIT_ULL(18)
+
+enum mce_register { MCE_CTL, MCE_STATUS, MCE_ADDR, MCE_MISC };
+
+static int get_mcg_ctl(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+		       u64 *data)
+{
+	if (!at->outside && !(vcpu->arch.msrs.mcg_cap & MCG_CTL_P))
+		return -EINVAL;
+	return get_field(vcpu, row, at, data);
+}
+
+/* All on or all off. */
+static int set_mcg_ctl(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+		       u64 data)
+{
+	if (!(vcpu->arch.msrs.mcg_cap & MCG_CTL_P) && (data || !at->outside))
+		return -EINVAL;
+	return data && data != U64_MAX ? -EINVAL : set_field(vcpu, row, at, data);
+}
+
+static bool has_bank(struct kvm_vcpu *vcpu, struct msr_access *at)
+{
+	return at->offset / 4 < (vcpu->arch.msrs.mcg_cap & MCE_BANKS);
+}
+
+static int get_mce_bank(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			u64 *data)
+{
+	return has_bank(vcpu, at) ? get_field(vcpu, row, at, data) : -EINVAL;
+}
+
+/* Bit 10 of a CTL may be off by itself: a quirk of the first bank of old processors. */
+static int set_mce_bank(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			u64 data)
+{
+	bool free_status = at->outside || vcpu->arch.msrs.hwcr & HWCR_STATUS_WRITABLE;
+
+	if (!has_bank(vcpu, at))
+		return -EINVAL;
+	if (at->offset % 4 == MCE_CTL && data && (data | BIT_ULL(10)) != U64_MAX)
+		return -EINVAL;
+	if (at->offset % 4 == MCE_STATUS && data && !free_status)
+		return -EINVAL;
+	return set_field(vcpu, row, at, data);
+}
+
+u64 msr_mce_caps(void)
+{
+	return MCE_CAPS;
+}
+
+int msr_setup_mce(struct kvm_vcpu *vcpu, u64 mcg_cap)
+{
+	struct vcpu_msrs *msrs = &vcpu->arch.msrs;
+	u64 banks = mcg_cap & MCE_BANKS;
+	unsigned int i;
+
+	if (!banks || banks > VCPU_MCE_BANKS || mcg_cap & ~(MCE_CAPS | MCE_BANKS))
+		return -EINVAL;
+	msrs->mcg_cap = mcg_cap;
+	msrs->mcg_ctl = mcg_cap & MCG_CTL_P ? U64_MAX : 0;
+	for (i = 0; i < banks; i++)
+		msrs->mce_bank[4 * i + MCE_CTL] = U64_MAX;
+	return 0;
+}
+
+/* One report: into its bank, unless that holds a graver one. */
+static void log_mce(struct vcpu_msrs *msrs, const struct kvm_x86_mce *mce, u64 *bank)
+{
+	bool taken = bank[MCE_STATUS] & MCI_STATUS_VAL;
+
+	if (taken && bank[MCE_STATUS] & MCI_STATUS_UC && !(mce->status & MCI_STATUS_UC)) {
+		bank[MCE_STATUS] |= MCI_STATUS_OVER;
+		return;
+	}
+	bank[MCE_STATUS] = mce->status | (taken ? MCI_STATUS_OVER : 0);
+	bank[MCE_ADDR] = mce->addr;
+	bank[MCE_MISC] = mce->misc;
+	msrs->mcg_status = mce->mcg_status;
+}
+
+/* KVM_X86_SET_MCE (SDM vol. 3, 15.3.2; what is switched off is not reported). */
+int msr_inject_mce(struct kvm_vcpu *vcpu, const struct kvm_x86_mce *mce)
+{
+	struct vcpu_msrs *msrs = &vcpu->arch.msrs;
+	bool uncorrected = mce->status & MCI_STATUS_UC;
+	bool in_progress = msrs->mcg_status & MCG_STATUS_MCIP;
+	u64 *bank = &msrs->mce_bank[4 * mce->bank];
+
+	if (mce->bank >= (msrs->mcg_cap & MCE_BANKS) || !(mce->status & MCI_STATUS_VAL))
+		return -EINVAL;
+	if (uncorrected && ((msrs->mcg_cap & MCG_CTL_P && msrs->mcg_ctl != U64_MAX) ||
+			    bank[MCE_CTL] != U64_MAX))
+		return 0;
+	state_need(vcpu, STATE_CR);
+	if (uncorrected && (in_progress || !(vcpu->arch.state.cr4 & X86_CR4_MCE))) {
+		events_triple_fault(&vcpu->arch.events);
+		return 0;
+	}
+	log_mce(msrs, mce, bank);
+	if (uncorrected)
+		vcpu_exception(vcpu, X86_TRAP_MC, 0);
+	return 0;
+}
+
 #define ARCH(member)	offsetof(struct kvm_vcpu_arch, member)
 
 /* Sorted by number. */
 static const struct row rows[] = {
 	{ MSR_IA32_TSC, 1, SAVED, 0, get_tsc, set_tsc },
+	{ MSR_KVM_WALL_CLOCK, 2, 0, 0, get_outside_zero, set_outside_zero },
 	{ MSR_IA32_APICBASE, 1, 0, ARCH(msrs.apic_base), get_field, set_apic_base },
 	{ MSR_IA32_TSC_ADJUST, 1, SAVED, ARCH(time.tsc_adjust), get_field, set_tsc_adjust },
 	{ MSR_IA32_UCODE_REV, 1, FEATURE, 0, get_ucode, set_ucode },
@@ -301,8 +431,9 @@ static const struct row rows[] = {
 	  set_address },
 	{ MSR_IA32_SYSENTER_EIP, 1, SAVED | DIRECT, ARCH(state.sysenter_eip), get_state,
 	  set_address },
-	{ MSR_IA32_MCG_CAP, 1, 0, 0, get_zero, NULL },
+	{ MSR_IA32_MCG_CAP, 1, 0, ARCH(msrs.mcg_cap), get_field, NULL },
 	{ MSR_IA32_MCG_STATUS, 1, SAVED, ARCH(msrs.mcg_status), get_field, set_field },
+	{ MSR_IA32_MCG_CTL, 1, SAVED, ARCH(msrs.mcg_ctl), get_mcg_ctl, set_mcg_ctl },
 	{ MSR_IA32_MISC_ENABLE, 1, SAVED, ARCH(msrs.misc_enable), get_field, set_field },
 	{ MSR_IA32_DEBUGCTLMSR, 1, 0, 0, get_zero, set_zero },
 	{ MTRRphysBase_MSR(0), 2 * VCPU_MTRR_VARIABLE, 0, ARCH(msrs.mtrr_range), get_field,
@@ -312,6 +443,8 @@ static const struct row rows[] = {
 	{ MSR_MTRRfix4K_C0000, 8, 0, ARCH(msrs.mtrr_fixed[3]), get_field, set_mtrr_fixed },
 	{ MSR_IA32_CR_PAT, 1, SAVED, ARCH(state.pat), get_state, set_pat },
 	{ MSR_MTRRdefType, 1, 0, ARCH(msrs.mtrr_def_type), get_field, set_mtrr_default },
+	{ MSR_IA32_MC0_CTL, 4 * VCPU_MCE_BANKS, 0, ARCH(msrs.mce_bank), get_mce_bank,
+	  set_mce_bank },
 	{ MSR_EFER, 1, SAVED, 0, get_efer, set_efer },
 	{ MSR_STAR, 1, SAVED | DIRECT, ARCH(state.star), get_state, set_state },
 	{ MSR_LSTAR, 1, SAVED | DIRECT, ARCH(state.lstar), get_state, set_address },
@@ -343,10 +476,10 @@ static const struct row *find(u32 index)
 		unsigned int middle = (low + high) / 2;
 		const struct row *row = &rows[middle];
 
+		if (index - row->first < row->count)
+			return row;
 		if (index < row->first)
 			high = middle;
-		else if (index - row->first < row->count)
-			return row;
 		else
 			low = middle + 1;
 	}
@@ -382,15 +515,12 @@ int msr_set(struct kvm_vcpu *vcpu, u32 index, u64 data, bool outside)
  * Two that others write as well.
  */
 
-int msr_set_apic_base(struct kvm_vcpu *vcpu, u64 base)
+bool msr_apic_base_ok(struct kvm_vcpu *vcpu, u64 base)
 {
 	u64 allowed = MSR_IA32_APICBASE_BSP | MSR_IA32_APICBASE_ENABLE |
 		      (GENMASK_ULL(vcpu->arch.cpuid.max_gpa_bits - 1, 0) & PAGE_MASK);
 
-	if (base & ~allowed)
-		return -EINVAL;
-	vcpu->arch.msrs.apic_base = base;
-	return 0;
+	return !(base & ~allowed);
 }
 
 int msr_set_efer(struct kvm_vcpu *vcpu, u64 efer, bool outside)
@@ -420,7 +550,11 @@ void msr_reset(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_msrs *msrs = &vcpu->arch.msrs;
 
+	u64 mcg_cap = msrs->mcg_cap;
+
 	memset(msrs, 0, sizeof(*msrs));
+	if (mcg_cap)
+		msr_setup_mce(vcpu, mcg_cap);
 	msrs->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 			  (vcpu->id ? 0 : MSR_IA32_APICBASE_BSP);
 	msrs->misc_enable = MISC_ENABLE_RESET;

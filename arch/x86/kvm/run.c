@@ -115,12 +115,13 @@ static bool must_wait(struct kvm_vcpu *vcpu)
 /* From here on nothing can fail: the plan becomes true. */
 static void commit(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 {
-	if (plan->from != FROM_NOWHERE) {
+	if (plan->from != FROM_NOWHERE || plan->irq_window || plan->nmi_window)
 		trace_kvm_inject(vcpu->id, plan);
+	if (plan->from != FROM_NOWHERE) {
 		vcpu_deliver_payload(vcpu, &plan->inject);
 		if (plan->set_rf)
 			vcpu->arch.state.rflags |= X86_EFLAGS_RF;
-		if (plan->inject.kind == EVENT_IRQ)
+		if (plan->inject.kind == EVENT_IRQ || plan->inject.kind == EVENT_SOFT_IRQ)
 			vcpu->stat.irqs++;
 		else if (plan->inject.kind == EVENT_NMI)
 			vcpu->stat.nmis++;
@@ -131,7 +132,7 @@ static void commit(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 	if (vcpu->arch.state.dirty)
 		state_store(vcpu);
 	backend_call(inject)(vcpu, plan);
-	/* an interrupt of our own ends the guest's time behind the delivery, before its handler runs */
+	/* an interrupt of our own ends the guest's time between delivery and handler */
 	if (unlikely(plan->again))
 		smp_send_reschedule(smp_processor_id());
 }
@@ -157,6 +158,7 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 	world_switch(vcpu);
 	debug_leave(vcpu);
 	fpu_leave(vcpu);
+	/* nobody who sees this waits any more for what the guest did */
 	smp_store_release(&vcpu->mode, KVM_OUTSIDE_GUEST);
 
 	arch->state.valid = STATE_GPR;
@@ -165,6 +167,8 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 	arch->exit.delivering = report.undelivered.kind;
 	if (report.undelivered.kind)
 		vcpu->stat.redelivered++;
+	if (report.at_iret)
+		vcpu->stat.nmi_window_exits++;
 	events_exit(&arch->events, &report);
 	trace_kvm_exit(vcpu->id, &arch->exit, arch->state.rip, &report);
 
@@ -205,6 +209,7 @@ static int vcpu_enter(struct kvm_vcpu *vcpu)
 		return TO_GUEST;
 	}
 	vcpu->arch.state.shadow = gates.shadow;
+	vcpu->arch.has_run = true;
 	commit(vcpu, &plan);
 	enter_and_exit(vcpu);
 	local_irq_enable();
@@ -293,18 +298,19 @@ void run_publish(struct kvm_vcpu *vcpu)
 
 	run->ready_for_interrupt_injection = events_irq_ready(&vcpu->arch.events, &gates);
 	run->if_flag = gates.if_set;
-	run->cr8 = vcpu->arch.cr8;
-	run->apic_base = vcpu->arch.msrs.apic_base;
 }
 
-static void end_run(struct kvm_vcpu *vcpu)
+static void end_run(struct kvm_vcpu *vcpu, int r)
 {
 	struct kvm_run *run = vcpu->run;
 
 	debug_end_live(vcpu);
 	run_publish(vcpu);
+	run->cr8 = vcpu->arch.cr8;
+	run->apic_base = vcpu->arch.msrs.apic_base;
 	run->flags = 0;
-	if (READ_ONCE(run->kvm_valid_regs))
+	/* a refused KVM_RUN leaves in the page what it was refused for */
+	if (READ_ONCE(run->kvm_valid_regs) && r != -EINVAL)
 		x86_sync_out(vcpu);
 }
 
@@ -321,8 +327,11 @@ int kvm_arch_vcpu_run(struct kvm_vcpu *vcpu)
 	if (r == TO_GUEST)
 		r = run_loop(vcpu);
 	fpu_swap_out(vcpu);
-	end_run(vcpu);
+	end_run(vcpu, r);
 	if (r == -EINTR)
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
-	return r == TO_USER ? 0 : r;
+	if (r != TO_USER)
+		return r;
+	vcpu->stat.user_exits++;
+	return 0;
 }

@@ -77,7 +77,7 @@ static inline void vcpu_ud(struct kvm_vcpu *vcpu)
  * run.c - KVM_RUN
  */
 struct event_gates run_gates(struct kvm_vcpu *vcpu);
-/* What kvm_run says beside the exit (interrupts, CR8, APIC base), after a change of state. */
+/* What kvm_run says of interrupts, after a change of state. */
 void run_publish(struct kvm_vcpu *vcpu);
 
 /*
@@ -117,12 +117,14 @@ long msr_feature_index_list(struct kvm_msr_list __user *argp);
 long msr_get_features(struct kvm_msrs __user *argp);	/* KVM_GET_MSRS on /dev/kvm */
 long msr_get_list(struct kvm_vcpu *vcpu, struct kvm_msrs __user *argp);
 long msr_set_list(struct kvm_vcpu *vcpu, struct kvm_msrs __user *argp);
+u64 msr_mce_caps(void);					/* KVM_X86_GET_MCE_CAP_SUPPORTED */
+int msr_inject_mce(struct kvm_vcpu *vcpu, const struct kvm_x86_mce *mce);	/* 0 or -EINVAL */
+int msr_setup_mce(struct kvm_vcpu *vcpu, u64 mcg_cap);	/* 0 or -EINVAL */
 int msr_get(struct kvm_vcpu *vcpu, u32 index, u64 *data, bool outside);	/* 0 or -EINVAL: #GP */
 int msr_set(struct kvm_vcpu *vcpu, u32 index, u64 data, bool outside);
 void msr_reset(struct kvm_vcpu *vcpu);			/* power-up values */
 void msr_traps(struct kvm_vcpu *vcpu);			/* tell the backend what exits */
-/* A new IA32_APIC_BASE: legal? then set. 0 or -EINVAL. (also KVM_SET_SREGS, kvm_run) */
-int msr_set_apic_base(struct kvm_vcpu *vcpu, u64 base);
+bool msr_apic_base_ok(struct kvm_vcpu *vcpu, u64 base);	/* a legal IA32_APIC_BASE? */
 /* New EFER, legal by cr.h and the guest's CPUID; keeps LMA in line. 0 or -EINVAL. */
 int msr_set_efer(struct kvm_vcpu *vcpu, u64 efer, bool outside);
 /* TSC_AUX on this CPU: the guest's while it is loaded (preemption off). */
@@ -173,7 +175,7 @@ int debug_set_regs(struct kvm_vcpu *vcpu, const struct kvm_debugregs *in);
 void debug_reset(struct kvm_vcpu *vcpu);
 /* A #DB is being delivered: general detect ends. */
 void debug_delivered(struct kvm_vcpu *vcpu);
-/* MOV DR by the guest (DR4/5, DR7.GD, CPL by the caller): 0, or an exception has been raised: -EFAULT. */
+/* MOV DR by the guest: 0, or -EFAULT when an exception has been raised (DR4, DR5, DR7.GD). */
 int debug_read_dr(struct kvm_vcpu *vcpu, u8 number, u64 *value);
 int debug_write_dr(struct kvm_vcpu *vcpu, u8 number, u64 value);
 /* The guest uses its debug registers: true when it may do so by itself until KVM_RUN ends. */

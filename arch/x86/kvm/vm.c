@@ -10,8 +10,9 @@
 #include "mmu/mmu.h"
 #include "vcpu.h"
 
-#define GUESTDBG_KNOWN	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP |	\
-			 KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
+#define GUESTDBG_KNOWN	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |		\
+			 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP |	\
+			 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
 #define TSS_PAGES	3		/* what KVM_SET_TSS_ADDR sets aside */
 
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
 	{ KVM_CAP_MP_STATE, 1 },
 	{ KVM_CAP_USER_NMI, 1 },
 	{ KVM_CAP_SET_GUEST_DEBUG, 1 },
+	{ KVM_CAP_MCE, VCPU_MCE_BANKS },
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_INTR_SHADOW, 1 },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
@@ -41,6 +43,8 @@ static const struct {
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
+	/* QEMU does not start without; the ioctl wants a controller, which no VM here has */
+	{ KVM_CAP_IRQ_ROUTING, 1 },
 };
 
 int kvm_arch_check_extension(struct kvm *kvm, long cap)
@@ -80,29 +84,27 @@ static long enable_cap(struct kvm *kvm, void __user *argp)
 	}
 }
 
-/* Both addresses served processors without unrestricted guest; VMMs set them on every processor. */
-static long set_tss_addr(struct kvm *kvm, unsigned long addr)
+/* Two addresses for processors without unrestricted guest: judged, as VMMs expect, and not used. */
+static long set_tss_addr(unsigned long addr)
 {
-	if (addr > U32_MAX - TSS_PAGES * PAGE_SIZE)
-		return -EINVAL;
-	kvm->arch.tss_addr = addr;
-	return 0;
+	return addr > U32_MAX - TSS_PAGES * PAGE_SIZE ? -EINVAL : 0;
 }
 
 static long set_identity_map_addr(struct kvm *kvm, void __user *argp)
 {
 	u64 addr;
-	long r = 0;
 
 	if (copy_from_user(&addr, argp, sizeof(addr)))
 		return -EFAULT;
-	mutex_lock(&kvm->lock);
-	if (atomic_read(&kvm->online_vcpus))
-		r = -EINVAL;
-	else
-		kvm->arch.identity_map_addr = addr;
-	mutex_unlock(&kvm->lock);
-	return r;
+	return atomic_read(&kvm->online_vcpus) ? -EINVAL : 0;
+}
+
+/* Routes lead to interrupt controllers in the kernel: without one there is nothing to set. */
+static long set_gsi_routing(void __user *argp)
+{
+	struct kvm_irq_routing routing;
+
+	return copy_from_user(&routing, argp, sizeof(routing)) ? -EFAULT : -EINVAL;
 }
 
 long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
@@ -111,9 +113,11 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 
 	switch (ioctl) {
 	case KVM_SET_TSS_ADDR:
-		return set_tss_addr(kvm, arg);
+		return set_tss_addr(arg);
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return set_identity_map_addr(kvm, argp);
+	case KVM_SET_GSI_ROUTING:
+		return set_gsi_routing(argp);
 	case KVM_ENABLE_CAP:
 		return enable_cap(kvm, argp);
 	case KVM_SET_TSC_KHZ:

@@ -15,6 +15,41 @@
 #include "vcpu.h"
 
 /*
+ * Structs of a fixed, small size that is a multiple of eight: word by word, without a call.
+ * 0 or -EFAULT; a fault may leave the target half written.
+ */
+static __always_inline long copy_out(void __user *to, const void *from, size_t size)
+{
+	if (!user_write_access_begin(to, size))
+		return -EFAULT;
+	unsafe_copy_to_user(to, from, size, fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static __always_inline long copy_in(void *to, const void __user *from, size_t size)
+{
+	const u64 __user *in = from;
+	u64 *out = to;
+	size_t i;
+
+	if (!user_read_access_begin(from, size))
+		return -EFAULT;
+	for (i = 0; i < size / sizeof(u64); i++)
+		unsafe_get_user(out[i], &in[i], fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+/*
  * Registers.  struct kvm_regs has an order of its own.
  */
 
@@ -35,7 +70,7 @@ static void get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs)
 	regs->rflags = state->rflags;
 }
 
-/* An exception that the vCPU raised belongs to the registers it was raised with: it goes with them. */
+/* An exception that the vCPU raised belongs to the registers it was raised with: both go. */
 static void set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
@@ -57,14 +92,14 @@ static long ioctl_get_regs(struct kvm_vcpu *vcpu, void __user *argp)
 	struct kvm_regs regs;
 
 	get_regs(vcpu, &regs);
-	return copy_to_user(argp, &regs, sizeof(regs)) ? -EFAULT : 0;
+	return copy_out(argp, &regs, sizeof(regs));
 }
 
 static long ioctl_set_regs(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_regs regs;
 
-	if (copy_from_user(&regs, argp, sizeof(regs)))
+	if (copy_in(&regs, argp, sizeof(regs)))
 		return -EFAULT;
 	set_regs(vcpu, &regs);
 	run_publish(vcpu);
@@ -158,7 +193,7 @@ static struct cr_limits cr_limits(struct kvm_vcpu *vcpu)
 	};
 }
 
-static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
+static bool sregs_ok(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	const struct cr_limits limits = cr_limits(vcpu);
 	const struct cr_values values = {
@@ -168,12 +203,19 @@ static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs
 		.efer = sregs->efer,
 		.cs_long = sregs->cs.l,
 	};
+
+	return cr_state_ok(&limits, &values) && !(sregs->cr8 & ~0xfULL) &&
+	       msr_apic_base_ok(vcpu, sregs->apic_base);
+}
+
+static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
+{
 	struct vcpu_state *state = &vcpu->arch.state;
 	unsigned int i;
 
-	if (!cr_state_ok(&limits, &values) || sregs->cr8 & ~0xfULL ||
-	    msr_set_apic_base(vcpu, sregs->apic_base))
+	if (!sregs_ok(vcpu, sregs))
 		return -EINVAL;
+	vcpu->arch.msrs.apic_base = sregs->apic_base;
 	/* all of these groups are about to be replaced: no need to fetch them */
 	state->valid |= STATE_CODE | STATE_SEG | STATE_CR;
 	state->dirty |= STATE_CODE | STATE_SEG | STATE_CR;
@@ -191,7 +233,9 @@ static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs
 	state->cr4 = sregs->cr4;
 	state->efer = sregs->efer;
 	vcpu->arch.cr8 = sregs->cr8;
-	run_publish(vcpu);
+	/* KVM_RUN takes CR8 from there */
+	vcpu->run->cr8 = sregs->cr8;
+	vcpu->run->apic_base = sregs->apic_base;
 	return 0;
 }
 
@@ -227,14 +271,14 @@ static long ioctl_get_sregs(struct kvm_vcpu *vcpu, void __user *argp)
 	struct kvm_sregs sregs;
 
 	get_sregs(vcpu, &sregs);
-	return copy_to_user(argp, &sregs, sizeof(sregs)) ? -EFAULT : 0;
+	return copy_out(argp, &sregs, sizeof(sregs));
 }
 
 static long ioctl_set_sregs(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_sregs sregs;
 
-	if (copy_from_user(&sregs, argp, sizeof(sregs)))
+	if (copy_in(&sregs, argp, sizeof(sregs)))
 		return -EFAULT;
 	return set_sregs(vcpu, &sregs);
 }
@@ -248,16 +292,22 @@ static long ioctl_get_sregs2(struct kvm_vcpu *vcpu, void __user *argp)
 	struct kvm_sregs2 sregs2 = { };
 
 	get_sregs_common(vcpu, (struct kvm_sregs *)&sregs2);
-	return copy_to_user(argp, &sregs2, sizeof(sregs2)) ? -EFAULT : 0;
+	return copy_out(argp, &sregs2, sizeof(sregs2));
+}
+
+static bool is_pae_paging(const struct kvm_sregs2 *sregs2)
+{
+	return sregs2->cr0 & X86_CR0_PG && sregs2->cr4 & X86_CR4_PAE && !(sregs2->efer & EFER_LMA);
 }
 
 static long ioctl_set_sregs2(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_sregs2 sregs2;
 
-	if (copy_from_user(&sregs2, argp, sizeof(sregs2)))
+	if (copy_in(&sregs2, argp, sizeof(sregs2)))
 		return -EFAULT;
-	if (sregs2.flags & ~(__u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
+	if (sregs2.flags & ~(__u64)KVM_SREGS2_FLAGS_PDPTRS_VALID ||
+	    (sregs2.flags && !is_pae_paging(&sregs2)))
 		return -EINVAL;
 	return set_sregs_common(vcpu, (const struct kvm_sregs *)&sregs2);
 }
@@ -337,7 +387,7 @@ static struct event_abi event_abi(struct kvm_vcpu *vcpu)
 	};
 }
 
-/* In a copy: what other CPUs left in the inbox counts, what software events rest on is looked up. */
+/* In a copy: what other CPUs left counts, what software events rest on is looked up. */
 static void get_events(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *out)
 {
 	struct event_abi abi = event_abi(vcpu);
@@ -378,7 +428,7 @@ static long ioctl_get_events(struct kvm_vcpu *vcpu, void __user *argp)
 
 	get_events(vcpu, &events);
 	trace_kvm_get_events(vcpu->id, &events, 0);
-	return copy_to_user(argp, &events, sizeof(events)) ? -EFAULT : 0;
+	return copy_out(argp, &events, sizeof(events));
 }
 
 static long ioctl_set_events(struct kvm_vcpu *vcpu, void __user *argp)
@@ -386,7 +436,7 @@ static long ioctl_set_events(struct kvm_vcpu *vcpu, void __user *argp)
 	struct kvm_vcpu_events events;
 	int r;
 
-	if (copy_from_user(&events, argp, sizeof(events)))
+	if (copy_in(&events, argp, sizeof(events)))
 		return -EFAULT;
 	r = set_events(vcpu, &events);
 	trace_kvm_set_events(vcpu->id, &events, r);
@@ -414,9 +464,9 @@ static long ioctl_nmi(struct kvm_vcpu *vcpu, void __user *argp)
 
 static long ioctl_get_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
 {
-	struct kvm_mp_state mp = { .mp_state = vcpu->arch.mp_state };
+	struct kvm_mp_state __user *mp = argp;
 
-	return copy_to_user(argp, &mp, sizeof(mp)) ? -EFAULT : 0;
+	return put_user(vcpu->arch.mp_state, &mp->mp_state);
 }
 
 /* Without an APIC in the kernel nobody sends INIT or SIPI: a vCPU runs, or is halted. */
@@ -441,14 +491,14 @@ static long ioctl_get_debugregs(struct kvm_vcpu *vcpu, void __user *argp)
 	struct kvm_debugregs regs;
 
 	debug_get_regs(vcpu, &regs);
-	return copy_to_user(argp, &regs, sizeof(regs)) ? -EFAULT : 0;
+	return copy_out(argp, &regs, sizeof(regs));
 }
 
 static long ioctl_set_debugregs(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_debugregs regs;
 
-	if (copy_from_user(&regs, argp, sizeof(regs)))
+	if (copy_in(&regs, argp, sizeof(regs)))
 		return -EFAULT;
 	return debug_set_regs(vcpu, &regs);
 }
@@ -501,6 +551,24 @@ OWNER(set_msrs, msr_set_list)
 OWNER(get_cpuid, cpuid_get)
 OWNER(set_cpuid, cpuid_set)
 
+static long ioctl_setup_mce(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	u64 mcg_cap;
+
+	if (copy_from_user(&mcg_cap, argp, sizeof(mcg_cap)))
+		return -EFAULT;
+	return msr_setup_mce(vcpu, mcg_cap);
+}
+
+static long ioctl_set_mce(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_x86_mce mce;
+
+	if (copy_from_user(&mce, argp, sizeof(mce)))
+		return -EFAULT;
+	return msr_inject_mce(vcpu, &mce);
+}
+
 static long ioctl_get_tsc_khz(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	return vcpu->arch.time.khz;
@@ -550,6 +618,8 @@ static const struct {
 	ROW(KVM_SET_XSAVE, ioctl_set_xsave),
 	ROW(KVM_GET_XCRS, ioctl_get_xcrs),
 	ROW(KVM_SET_XCRS, ioctl_set_xcrs),
+	ROW(KVM_X86_SETUP_MCE, ioctl_setup_mce),
+	ROW(KVM_X86_SET_MCE, ioctl_set_mce),
 	ROW(KVM_GET_TSC_KHZ, ioctl_get_tsc_khz),
 	ROW(KVM_SET_TSC_KHZ, ioctl_set_tsc_khz),
 #undef ROW
@@ -582,29 +652,36 @@ int x86_sync_out(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
-/* Userspace may write the page meanwhile: copied, then judged, then used. */
+/* Would these events be taken? */
+static bool events_ok(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *in)
+{
+	struct vcpu_events copy = vcpu->arch.events;
+	struct event_abi abi = event_abi(vcpu);
+	u8 shadow;
+
+	return !events_set(&copy, &abi, &shadow, in);
+}
+
+/*
+ * Userspace may write the page meanwhile: copied, then judged, then used.  All of it is judged
+ * before any of it is used.
+ */
 int x86_sync_in(struct kvm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	u64 dirty = READ_ONCE(run->kvm_dirty_regs);
-	struct kvm_vcpu_events events;
-	struct kvm_sregs sregs;
-	struct kvm_regs regs;
+	struct kvm_sync_regs sync = run->s.regs;
 
-	if (dirty & KVM_SYNC_X86_REGS) {
-		regs = run->s.regs.regs;
-		set_regs(vcpu, &regs);
-	}
-	if (dirty & KVM_SYNC_X86_SREGS) {
-		sregs = run->s.regs.sregs;
-		if (set_sregs(vcpu, &sregs))
-			return -EINVAL;
-	}
-	if (dirty & KVM_SYNC_X86_EVENTS) {
-		events = run->s.regs.events;
-		if (set_events(vcpu, &events))
-			return -EINVAL;
-	}
+	if (dirty & KVM_SYNC_X86_SREGS && !sregs_ok(vcpu, &sync.sregs))
+		return -EINVAL;
+	if (dirty & KVM_SYNC_X86_EVENTS && !events_ok(vcpu, &sync.events))
+		return -EINVAL;
+	if (dirty & KVM_SYNC_X86_REGS)
+		set_regs(vcpu, &sync.regs);
+	if (dirty & KVM_SYNC_X86_SREGS)
+		set_sregs(vcpu, &sync.sregs);
+	if (dirty & KVM_SYNC_X86_EVENTS)
+		set_events(vcpu, &sync.events);
 	run->kvm_dirty_regs = 0;
 	return 0;
 }

@@ -40,7 +40,7 @@ static u64 carry_flags(u64 carries, unsigned int size)
 	u64 top = sign_bit(size);
 
 	return flag_if(carries & top, EMU_CF) | flag_if(carries & 8, EMU_AF) |
-	       flag_if(!(carries & top) != !(carries & top >> 1), EMU_OF);
+	       flag_if(!(carries & top) != !(carries & (top >> 1)), EMU_OF);
 }
 
 static u64 carry_in(const struct alu *a)
@@ -225,7 +225,7 @@ static void rotated(struct alu *a, u64 value, bool carry, bool overflow)
 
 static bool top_bits_differ(u64 value, unsigned int size)
 {
-	return !(value & sign_bit(size)) != !(value & sign_bit(size) >> 1);
+	return !(value & sign_bit(size)) != !(value & (sign_bit(size) >> 1));
 }
 
 static u64 rotate_left(u64 value, unsigned int count, unsigned int bits)

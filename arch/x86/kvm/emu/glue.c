@@ -64,7 +64,7 @@ static enum emu_mem glue_write(struct emu_ctx *ctx, u64 gpa, const void *buf, un
 	return kvm_write_guest(vcpu_of(ctx)->kvm, gpa, buf, len) ? EMU_MEM_FAILED : EMU_MEM_OK;
 }
 
-/* Up to eight bytes; CMPXCHG16B on memory that is not a device's never comes here. */
+/* Up to eight bytes; the processor itself does CMPXCHG16B when it comes back: this is memory. */
 static enum emu_mem glue_cmpxchg(struct emu_ctx *ctx, u64 gpa, const void *old, const void *new,
 				 unsigned int len)
 {
@@ -73,7 +73,7 @@ static enum emu_mem glue_cmpxchg(struct emu_ctx *ctx, u64 gpa, const void *old, 
 	int idx, r;
 
 	if (len > sizeof(u64))
-		return EMU_MEM_FAILED;
+		return EMU_MEM_RACED;
 	memcpy(&from, old, len);
 	memcpy(&to, new, len);
 	idx = srcu_read_lock(&kvm->srcu);
@@ -98,11 +98,24 @@ static enum emu_mem glue_write_vec(struct emu_ctx *ctx, unsigned int reg, const 
 	return EMU_MEM_OK;
 }
 
+/*
+ * Userspace's devices, but for one: memory of a read-only slot, which is a device for writes only.
+ * The read half of a read-modify-write finds it here.
+ */
+static enum emu_mem glue_device(struct emu_ctx *ctx, u64 gpa, void *buf, unsigned int len,
+				bool write)
+{
+	if (write || kvm_read_guest(vcpu_of(ctx)->kvm, gpa, buf, len))
+		return EMU_MEM_DEVICE;
+	return EMU_MEM_OK;
+}
+
 static const struct emu_ops glue_ops = {
 	.translate = glue_translate_op,
 	.read = glue_read,
 	.write = glue_write,
 	.cmpxchg = glue_cmpxchg,
+	.device = glue_device,
 	.read_vec = glue_read_vec,
 	.write_vec = glue_write_vec,
 };
@@ -177,7 +190,7 @@ static int fetch_decode(struct kvm_vcpu *vcpu, struct emu_insn *insn)
 			return TO_GUEST;
 		}
 		if (got < 0)
-			return got;
+			return GLUE_NO_CODE;
 		have += got;
 		r = emu_decode(insn, bytes, have, mode);
 	} while (r == -EAGAIN && have < sizeof(bytes));
@@ -250,7 +263,7 @@ static void fill_segment(struct emu_seg *to, const struct x86_segment *from)
 	};
 }
 
-/* The executor's view of the vCPU; at every attempt, for userspace may have changed it. */
+/* The executor's view of the vCPU; anew after every exit, for userspace may have changed it. */
 static void fill(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
@@ -372,8 +385,8 @@ static int execute(struct kvm_vcpu *vcpu)
 	unsigned int steps = STEPS_AT_ONCE;
 
 	vcpu->stat.emulations++;
+	fill(vcpu);
 	do {
-		fill(vcpu);
 		switch (emu_execute(&vio->emu, &vio->insn)) {
 		case EMU_DONE:
 			take_over(vcpu);

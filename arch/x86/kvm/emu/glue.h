@@ -11,6 +11,9 @@
 
 struct event;
 
+/* What stands at RIP cannot be read: no memory.  exit.c makes it KVM_EXIT_INTERNAL_ERROR. */
+#define GLUE_NO_CODE	(-ENXIO)
+
 /* Once for a new vCPU: callbacks, pio_data. */
 void glue_create(struct kvm_vcpu *vcpu);
 

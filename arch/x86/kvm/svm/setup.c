@@ -36,7 +36,7 @@ bool svm_supported(void)
 	u64 vm_cr;
 
 	if (!boot_cpu_has(X86_FEATURE_SVM))
-		return false;
+		return refuse("the processor does not have it");
 	if (rdmsrl_safe(MSR_VM_CR, &vm_cr))
 		return refuse("VM_CR cannot be read");
 	if (vm_cr & SVM_VM_CR_SVM_DIS_MASK)
@@ -147,9 +147,9 @@ static void set_intercept(struct vcpu_svm *svm, u32 bit, bool on)
 	svm_touch(svm, CLEAN_INTERCEPTS);
 }
 
-/* What always exits.  CR0, CR2, CR3 are the guest's own; CR4 has bits that are not. */
+/* What always exits.  CR2, CR3 and CR0's MP and TS are the guest's own; CR4 has bits that are not. */
 static const u16 intercepts[] = {
-	INTERCEPT_CR4_READ, INTERCEPT_CR4_WRITE,
+	INTERCEPT_CR4_READ, INTERCEPT_CR4_WRITE, INTERCEPT_SELECTIVE_CR0,
 	INTERCEPT_EXCEPTION_OFFSET + MC_VECTOR,
 	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_SMI, INTERCEPT_INIT,
 	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_RSM, INTERCEPT_INVD, INTERCEPT_HLT,
@@ -178,7 +178,7 @@ int svm_vcpu_create(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
-/* Some CPU may remember the block as its last: the barrier would be left out for one that comes here. */
+/* A CPU may remember the block as its last: a new one in its place would get no barrier. */
 static void forget_vmcb(struct vmcb *vmcb)
 {
 	int cpu;
@@ -231,7 +231,7 @@ void svm_set_traps(struct kvm_vcpu *vcpu)
 	svm->vmcb->control.intercepts[INTERCEPT_DR] = traps & TRAP_DR ? DR_ACCESSES : 0;
 }
 
-/* Where in the map an MSR has its two bits; negative: it always exits (APM vol. 2, table 15-9). */
+/* Where in the map an MSR has its two bits; negative: it always exits (APM vol. 2, 15.11). */
 static int msrpm_bit(u32 msr)
 {
 	static const u32 first[] = { 0, 0xc0000000, 0xc0010000 };

@@ -265,7 +265,7 @@ static u32 inject_type(const struct event *event)
 	case EVENT_IRQ:
 		return SVM_EVTINJ_TYPE_INTR;
 	default:
-		/* the others go the same way, without an error code, under the name of an interrupt */
+		/* the others go the same way, without an error code, as interrupts */
 		return EXCEPTION_VECTORS & BIT(event->vector) ? SVM_EVTINJ_TYPE_EXEPT :
 								SVM_EVTINJ_TYPE_INTR;
 	}
@@ -382,7 +382,8 @@ static void svm_enter(struct kvm_vcpu *vcpu)
 		vmcb->save.rflags |= X86_EFLAGS_TF;
 	vmcb->control.int_state = !!state->shadow;
 	vmcb->control.int_ctl &= ~V_TPR_MASK;
-	vmcb->control.int_ctl |= vcpu->arch.cr8 & V_TPR_MASK;
+	/* always anew: TCG clears it when it refuses an entry, and no host interrupt would exit */
+	vmcb->control.int_ctl |= V_INTR_MASKING_MASK | (vcpu->arch.cr8 & V_TPR_MASK);
 
 	asm volatile("clgi" : : : "memory");
 	svm_switch(svm->vmcb_pa, state->gpr, sc->host_block_pa);
@@ -439,11 +440,11 @@ static void report_undelivered(struct kvm_vcpu *vcpu, struct event_report *repor
 	svm->soft_skip = 0;
 }
 
-/* The processor has taken a machine check for the guest's doing or the host's: the host's handler. */
+/* A machine check, whoever caused it, is the host handler's. */
 static void host_machine_check(void)
 {
 	struct pt_regs regs = {
-		.cs = 3,			/* as if from user mode: no state of the kernel's is lost */
+		.cs = 3,	/* as if from user mode: no state of the kernel's is lost */
 		.flags = X86_EFLAGS_IF,
 	};
 
@@ -569,6 +570,11 @@ static void decode_other(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct eve
 		exit->kind = EXIT_CR;
 		exit->cr.number = exit->hardware & 0xf;
 		exit->cr.write = exit->hardware & 0x10;
+		break;
+	case SVM_EXIT_CR0_SEL_WRITE:
+		exit->kind = EXIT_CR;
+		exit->cr.number = 0;
+		exit->cr.write = true;
 		break;
 	case SVM_EXIT_READ_DR0 ... SVM_EXIT_WRITE_DR7:
 		exit->kind = EXIT_DR;

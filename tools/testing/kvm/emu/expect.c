@@ -89,6 +89,8 @@ static const struct row rows[] = {
 	  "R8010/4 W8010/4=7" },
 	{ 64, "f0 48 0f c7 0f", "rdi=8010 rax=1 rdx=2 rbx=3 rcx=4 m8010=0100000000000000"
 	  " m8018=0200000000000000 once=1", "flags=42", "R8010/8 R8018/8 W8010/8=3 W8018/8=4" },
+	{ 64, "f0 48 0f c7 0f", "rdi=8010 rax=1 rdx=9 m8010=0100000000000000 m8018=02",
+	  "rdx=2", "R8010/8 R8018/8 W8010/8=1 W8018/8=2" },
 	{ 64, "f0 48 0f c7 0f", "rdi=8018 rax=1", "fault=d:0", "" },
 	{ 64, "f0 48 0f c7 0f", "rdi=1010 rax=1 rdx=2 rbx=3 rcx=4 m1010=0100000000000000"
 	  " m1018=0200000000000000", "flags=42 m1010=0300000000000000 m1018=0400000000000000", "" },
@@ -514,6 +516,7 @@ static const char *const gprs[] = {
 	"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
 	"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
 };
+
 static const char *const segments[] = { "es", "cs", "ss", "ds", "fs", "gs" };
 
 static unsigned int hex_bytes(const char *text, u8 *out)
@@ -611,6 +614,14 @@ static void set_fault(struct outcome *outcome, const char *text)
 	outcome->error = *end == ':' ? strtoul(end + 1, NULL, 16) : 0;
 }
 
+static void set_number(const char *name, u64 value)
+{
+	if (set_segment(name, value) || set_register(name, value))
+		return;
+	printf("Bail out! no such word: %s\n", name);
+	exit(1);
+}
+
 static void set_word(const char *word, struct outcome *outcome)
 {
 	char name[32] = { 0 };
@@ -632,11 +643,8 @@ static void set_word(const char *word, struct outcome *outcome)
 		run_of_bytes(value, world->vec[reg]);
 	else if (name[0] == 'm')
 		run_of_bytes(value, world->memory + strtoul(name + 1, NULL, 16));
-	else if (!set_segment(name, strtoull(value, NULL, 16)) &&
-		 !set_register(name, strtoull(value, NULL, 16))) {
-		printf("Bail out! no such word: %s\n", word);
-		exit(1);
-	}
+	else
+		set_number(name, strtoull(value, NULL, 16));
 }
 
 static void set_words(const char *words, struct outcome *outcome)

@@ -520,9 +520,9 @@ static struct address pick_address(struct instance *in, u64 offset, bool addr32)
 		return a;
 	}
 	a.disp_bytes = disp_bytes[below(3)];
-	do
+	do {
 		a.base = below(16);
-	while (needed(in->t, a.base));
+	} while (needed(in->t, a.base));
 	if (below(2)) {
 		a.index = below(16);
 		if (a.index == a.base || needed(in->t, a.index))
@@ -610,9 +610,9 @@ static void emit_opcode(struct instance *in, u8 rex)
 		if (t->map == 0x38)
 			emit(in, 0x38, 1);
 	}
-	do
+	do {
 		in->bytes[in->len] = t->first + below(t->last - t->first + 1);
-	while (t->how & STRING && (in->bytes[in->len] & 0xfe) == 0xa8);
+	} while (t->how & STRING && (in->bytes[in->len] & 0xfe) == 0xa8);
 	in->len++;
 }
 
@@ -761,9 +761,8 @@ static void tune_state(struct instance *in)
 		if (insn->opsize == 1 && !(kept & 1))
 			gpr[EMU_RAX] = (s64)below(600) - 300;
 	}
-	if (t->first == 0xd7) {
+	if (t->first == 0xd7)
 		gpr[EMU_RBX] = in->target - base_of(insn) - (u8)gpr[EMU_RAX];
-	}
 }
 
 static u64 undefined_flags(const struct instance *in)

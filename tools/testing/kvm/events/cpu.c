@@ -10,8 +10,8 @@
  *   soft exception as an exception;
  * - @step ends after one instruction, also if that one faults; only its
  *   completion is reported as stepped;
- * - without hardware's help an nmi_window with NMIs open is an exit right after
- *   the injection; masked, it is the watched IRET; in a shadow, the step.
+ * - @again is an exit right after the injection; nmi_window does nothing
+ *   without hardware's help.
  *
  * Read act() first.
  */
@@ -96,6 +96,7 @@ static void leave(struct state *t, struct event undelivered, bool at_iret, bool 
 	t->phase = OUTSIDE;
 	t->irq_window = false;
 	t->nmi_window = false;
+	t->again = false;
 	t->watch_iret = false;
 	t->step = false;
 	reach(t, action);
@@ -208,6 +209,7 @@ static void interrupted_injection(const struct state *s)
 			t.phase = OUTSIDE;
 			t.irq_window = false;
 			t.nmi_window = false;
+			t.again = false;
 			t.watch_iret = false;
 			reach(&t, "NMI interrupted, mask set");
 		}
@@ -231,7 +233,7 @@ static void inject(const struct state *s)
 
 	interrupted_injection(s);
 	settle(&t);
-	in_handler(&t, machine->nmi_tracked ? RUNNING : FRESH, "injection delivered");
+	in_handler(&t, t.again ? FRESH : RUNNING, "injection delivered");
 }
 
 /* ---- The guest's own instructions. ---- */
@@ -368,13 +370,13 @@ static void run_instruction(const struct state *s)
 
 static bool window_is_open(const struct state *s)
 {
+	if (s->phase == FRESH && s->again)
+		return true;
 	if (s->cpu.shadow)
 		return false;
 	if (s->irq_window && s->cpu.if_set)
 		return true;
-	if (machine->nmi_tracked)
-		return s->nmi_window && !s->cpu.blocked;
-	return s->phase == FRESH && s->nmi_window && !s->watch_iret;
+	return machine->nmi_tracked && s->nmi_window && !s->cpu.blocked;
 }
 
 static void run(const struct state *s)
@@ -388,11 +390,12 @@ static void run(const struct state *s)
 
 /* ---- Between entries: what the kernel and userspace do. ---- */
 
-static void raise(const struct state *s, enum ware ware, bool at_int3)
+static void raise(const struct state *s, enum ware new, bool at_int3)
 {
-	u8 before = wares[s->owed.exception].class, now = wares[ware].class;
-	struct event event = ware_event(ware);
+	u8 before = wares[s->owed.exception].class, now = wares[new].class;
+	struct event event = ware_event(new);
 	struct state t = *s;
+	u8 ware = new;
 
 	if (at_int3) {
 		event.insn_len = 1;
@@ -483,6 +486,7 @@ static void enter(const struct state *s, bool irq_wanted)
 	t.phase = plan.inject.kind ? INJECTING : RUNNING;
 	t.irq_window = plan.irq_window;
 	t.nmi_window = plan.nmi_window;
+	t.again = plan.again;
 	t.watch_iret = plan.watch_iret;
 	t.step = plan.step;
 	reach(&t, "enter");

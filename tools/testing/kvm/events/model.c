@@ -129,6 +129,7 @@ static void pack_rest(struct packer *p, struct state *s)
 	PACK(p, s->phase, 2);
 	PACK(p, s->irq_window, 1);
 	PACK(p, s->nmi_window, 1);
+	PACK(p, s->again, 1);
 	PACK(p, s->watch_iret, 1);
 	PACK(p, s->step, 1);
 }
@@ -380,7 +381,7 @@ static double now(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec * 1e-9;
+	return ts.tv_sec + ts.tv_nsec / 1000000000.0;
 }
 
 int main(void)

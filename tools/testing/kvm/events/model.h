@@ -17,7 +17,7 @@
 
 /* Interrupts, and INT n instructions, whose vectors something else has too. */
 #define VECTOR_SHARED	0x40	/* an interrupt's and an INT n's */
-#define VECTOR_LOW	14	/* an interrupt's, as the PIC has it at reset, an INT n's and #PF's */
+#define VECTOR_LOW	14	/* an interrupt's (the PIC's at reset), an INT n's and #PF's */
 #define VECTOR_TWO	2	/* an INT n's and the NMI's */
 
 /* What stands at RIP: known only where an exit came before or during it. */
@@ -103,6 +103,7 @@ struct state {
 	/* of the plan it was entered with */
 	bool irq_window;
 	bool nmi_window;
+	bool again;
 	bool watch_iret;
 	bool step;
 };

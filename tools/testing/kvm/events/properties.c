@@ -46,8 +46,8 @@ static void check_exception(const struct state *s)
 	     facts->name, (unsigned long long)event->payload);
 	MUST(s, s->owed.begun == (event == &s->ev.inflight), "%s: begun is %d", facts->name,
 	     s->owed.begun);
-	MUST(s, s->owed.begun || s->ev.fault_restored == s->owed.restored, "%s: restored is %d", facts->name,
-	     s->owed.restored);
+	MUST(s, s->owed.begun || s->ev.fault_restored == s->owed.restored, "%s: restored is %d",
+	     facts->name, s->owed.restored);
 }
 
 static void check_irq(const struct state *s)
@@ -178,7 +178,8 @@ static void check_windows(const struct state *s, const struct event_gates *gates
 	bool nmi_left = s->owed.nmi_begun + s->owed.nmi - nmi_goes;
 	bool masked = s->ev.nmi_mask != NMI_OPEN || nmi_goes;
 	bool iret_goes = s->ev.nmi_mask == NMI_AT_IRET && !plan->inject.kind;
-	bool held = nmi_left && s->cpu.shadow && (s->owed.nmi_begun || !masked);
+	bool begun_left = s->owed.nmi_begun && plan->from != FROM_NMI_BEGUN;
+	bool reaches = nmi_left && (begun_left || !masked);
 
 	MUST(s, plan->irq_window == (irq_left || gates->irq_wanted), "interrupt window: %d",
 	     plan->irq_window);
@@ -186,11 +187,12 @@ static void check_windows(const struct state *s, const struct event_gates *gates
 	MUST(s, plan->watch_iret == (masked && !iret_goes), "IRET is watched: %d",
 	     plan->watch_iret);
 	MUST(s, plan->step_iret == iret_goes, "step over an IRET: %d", plan->step_iret);
-	MUST(s, plan->step == (!plan->inject.kind && (iret_goes || held)), "step: %d", plan->step);
+	MUST(s, plan->step == (!plan->inject.kind && (iret_goes || (reaches && s->cpu.shadow))),
+	     "step: %d", plan->step);
+	MUST(s, plan->again == (plan->inject.kind && reaches), "again: %d", plan->again);
 	/* the three ways in which a latched NMI comes to be asked about again */
 	if (nmi_left && !machine->nmi_tracked)
-		MUST(s, plan->watch_iret || plan->step || plan->inject.kind,
-		     "an NMI waits for nothing");
+		MUST(s, plan->watch_iret || plan->step || plan->again, "an NMI waits for nothing");
 }
 
 void check_plan(const struct state *s, const struct event_gates *gates,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * unit-abi.c - unit tests: KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS.  unit.c says what they are for.
+ * unit-abi.c - unit tests: KVM_GET_VCPU_EVENTS and KVM_SET_VCPU_EVENTS.  See unit.c.
  */
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * unit-machine.c - unit tests: raising, choosing, entry and exit.  unit.c says what they are for.
+ * unit-machine.c - unit tests: raising, choosing, entry and exit.  See unit.c.
  */
 #include "unit.h"
 
@@ -368,13 +368,13 @@ static void check_mix(const struct mix *mix, unsigned int n)
 	bool iret = from == FROM_NOWHERE && ev->nmi_mask == NMI_AT_IRET;
 	/* an INT n at RIP needs no window: behind an exception it runs again by itself */
 	bool irq_left = ev->irq.kind && !ev->irq.insn_len && from != FROM_IRQ;
-	bool held = nmi_left && mix->gates.shadow && (ev->nmi_begun || !masked);
+	bool begun_left = ev->nmi_begun && from != FROM_NMI_BEGUN;
+	bool reaches = nmi_left && (begun_left || !masked);
 
 	if (ev->shutdown) {
 		CHECK(plan.shutdown && !plan.from && !plan.inject.kind && !plan.irq_window &&
-		      !plan.nmi_window && !plan.watch_iret && !plan.step && !plan.step_iret &&
-		      !plan.set_rf,
-		      "mix %u", n);
+		      !plan.nmi_window && !plan.again && !plan.watch_iret && !plan.step &&
+		      !plan.step_iret && !plan.set_rf, "mix %u", n);
 		return;
 	}
 	CHECK(!plan.shutdown, "mix %u", n);
@@ -383,7 +383,9 @@ static void check_mix(const struct mix *mix, unsigned int n)
 	CHECK(plan.irq_window == (irq_left || mix->gates.irq_wanted), "mix %u", n);
 	CHECK(plan.nmi_window == nmi_left, "mix %u", n);
 	CHECK(plan.watch_iret == (masked && !iret), "mix %u", n);
-	CHECK(plan.step == (from == FROM_NOWHERE && (iret || held)), "mix %u", n);
+	CHECK(plan.step == (iret || (reaches && from == FROM_NOWHERE && mix->gates.shadow)),
+	      "mix %u", n);
+	CHECK(plan.again == (reaches && from != FROM_NOWHERE), "mix %u", n);
 	CHECK(plan.step_iret == iret, "mix %u", n);
 	CHECK(plan.set_rf == (from == FROM_FAULT && ev->fault.vector == 14), "mix %u", n);
 }

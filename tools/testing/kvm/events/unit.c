@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * unit.c - every function of events.h by itself, against tables of what the manuals and the ABI say.
+ * unit.c - every function of events.h by itself, against tables of manuals and ABI.
  *
  * Expectations are written out, or computed in another way than events.c
  * does; what only shows over a sequence of calls is the model's (model.c).

@@ -17,7 +17,7 @@
 
 	.section .header, "a"
 	.quad	GUEST_MAGIC, start, pml4, shared, stubs, idt, gdt, tss
-	.quad	edge, nmi_edge, p_hlt_at, image_size
+	.quad	edge, nmi_edge, p_hlt_at
 
 /* Page tables: the first 2 MiB one to one, then the pages with a meaning. */
 	.section .tables, "aw"

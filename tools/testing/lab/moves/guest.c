@@ -143,7 +143,7 @@ static void take_irq(struct frame *f)
 }
 
 /*
- * The acknowledgement is in the middle: from there to the IRET the VMM may send the next NMI,
+ * The acknowledgment is in the middle: from there to the IRET the VMM may send the next NMI,
  * which must wait.  One that does not wait finds in_nmi set, and this handler's frame gone.
  */
 static void take_nmi(void)
@@ -264,7 +264,7 @@ void guest_take(struct frame *f)
 		take_due(f);
 }
 
-/* --- what is due for each, and in which registers it is provoked ------------------------- */
+/* --- what is due for each, and in which registers it is provoked ------------------------ */
 
 static void set_reg(int i, uint64_t value)
 {
@@ -481,7 +481,7 @@ static const struct {
 	void (*setup)(void);
 } provoked[] = { PROVOKED(ROW) };
 
-/* --- the main line ------------------------------------------------------------------------ */
+/* --- the main line ---------------------------------------------------------------------- */
 
 static void randomize(void)
 {

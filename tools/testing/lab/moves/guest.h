@@ -124,10 +124,9 @@ struct guest_header {
 	uint64_t shared;		/* struct guest_shared */
 	uint64_t stubs;			/* VECTORS pages, one for the entry of each vector */
 	uint64_t idt, gdt, tss;		/* a page each */
-	uint64_t edge;			/* the stack's edge: a frame pushed there lies on two pages */
-	uint64_t nmi_edge;		/* the same, of the NMI's own stack */
+	uint64_t edge;			/* a frame pushed onto this stack lies on two pages */
+	uint64_t nmi_edge;		/* the same of the NMI's own stack */
 	uint64_t hlt;			/* address of the HLT in the shadow of an STI */
-	uint64_t image_size;
 };
 
 /* An exception that a VMM raises when the guest asks for it. */

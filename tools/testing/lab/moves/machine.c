@@ -6,7 +6,7 @@
  * Interrupt controllers are here, not in the kernel, so an interrupt is delivered by the
  * protocol of kvm_run: KVM_INTERRUPT only when ready_for_interrupt_injection says so, and
  * request_interrupt_window to be told when.  Each source has at most one event in flight (NMIs:
- * two), so each acknowledgement by the guest tells exactly which event has arrived.
+ * two), so each acknowledgment by the guest tells exactly which event has arrived.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -93,7 +93,7 @@ void machine_bury(struct machine *m)
 	vm_close(&m->vm);
 }
 
-/* --- what the guest tells ----------------------------------------------------------------- */
+/* --- what the guest tells --------------------------------------------------------------- */
 
 static void acknowledge_irq(struct machine *m, uint8_t vector)
 {
@@ -197,7 +197,7 @@ void machine_handle(void *context, struct kvm_run *run)
 	}
 }
 
-/* --- what is put in from outside ---------------------------------------------------------- */
+/* --- what is put in from outside -------------------------------------------------------- */
 
 static struct kvm_vcpu_events get_events(struct machine *m)
 {

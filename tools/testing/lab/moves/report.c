@@ -78,7 +78,7 @@ void report_progress(struct pass *pass, const struct machine *m, unsigned int mo
 	       (unsigned long long)(m->totals.rounds + m->shared->rounds));
 }
 
-/* --- the table ------------------------------------------------------------------------------ */
+/* --- the table -------------------------------------------------------------------------- */
 
 static void print_pair(const char *name, unsigned int a, unsigned int b)
 {
@@ -167,7 +167,7 @@ void report_table(const struct pass *with, const struct pass *without)
 	printf("\n");
 }
 
-/* --- the verdict ----------------------------------------------------------------------------- */
+/* --- the verdict ------------------------------------------------------------------------ */
 
 static int passed, failed;
 

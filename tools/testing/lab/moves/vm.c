@@ -222,7 +222,7 @@ static void get_msrs(int vcpu, struct vcpu_image *image)
 
 	if (!known) {
 		known = allocate(sizeof(*known), system_kvm.msrs->nmsrs,
-				    sizeof(known->entries[0]));
+				 sizeof(known->entries[0]));
 		find_msrs(vcpu, known);
 	}
 	bytes = sizeof(*known) + known->nmsrs * sizeof(known->entries[0]);

@@ -35,7 +35,7 @@ struct vcpu_image {
 	struct kvm_debugregs debugregs;
 	struct kvm_xcrs xcrs;
 	struct kvm_vcpu_events events;
-	_Alignas(64) char xsave[XSAVE_ROOM];
+	char xsave[XSAVE_ROOM];
 	struct kvm_msrs *msrs;
 };
 

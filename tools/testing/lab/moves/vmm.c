@@ -55,7 +55,7 @@ static time_t now(void)
 	return ts.tv_sec;
 }
 
-/* --- running until a stop ----------------------------------------------------------------- */
+/* --- running until a stop --------------------------------------------------------------- */
 
 /*
  * Runs until KVM_RUN is interrupted (-EINTR), a page is missing (-EFAULT), the guest is dead
@@ -83,11 +83,12 @@ static void *page_of_delivery(struct machine *m)
 {
 	const struct guest_header *h = m->header;
 	const uint64_t pages[] = {
-		h->idt, h->idt, h->tss, h->gdt, h->hlt,
+		h->idt, h->idt, h->tss, h->gdt, h->hlt, h->hlt,
 		h->edge, h->edge - PAGE, h->nmi_edge, h->nmi_edge - PAGE,
 		h->stubs + PAGE * below(20),
 		h->stubs + PAGE * 2,
 		h->stubs + PAGE * (VEC_SOFT + below(2)),
+		h->stubs + PAGE * (3 + below(2)),
 		h->stubs + PAGE * (m->irq.outstanding ? m->irq.vector : VEC_IRQ),
 	};
 
@@ -152,7 +153,7 @@ static int send_late(struct machine *m)
 	return 0;
 }
 
-/* --- moving -------------------------------------------------------------------------------- */
+/* --- moving ----------------------------------------------------------------------------- */
 
 static void move(struct machine *m, struct pass *pass)
 {
@@ -293,7 +294,7 @@ static void run_pass(struct pass *pass)
 	free(m);
 }
 
-/* --- the command line ----------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------- */
 
 static void leave_out(char *list)
 {

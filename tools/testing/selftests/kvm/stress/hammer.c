@@ -13,6 +13,7 @@
  * The same seed gives each thread the same calls; how threads interleave is up to the machine.
  */
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,9 @@
 #define MAX_THREADS 64
 #define CALLS_PER_MACHINE 5000	/* then it is closed, with its vCPUs running */
 #define RUN_MICROSECONDS 500
+#define MSR_EFER 0xc0000080
+#define EFER_LME (1UL << 8)
+#define MAX_MSRS 256		/* more are refused at once */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum where { SYSTEM, VM, VCPU, WHERES };
@@ -46,13 +50,14 @@ static struct {
 	unsigned long calls, seconds;
 	unsigned int threads;
 	uint64_t seed;
+	bool tcg;
 } options = { .calls = 200000, .seconds = 600, .threads = 4, .seed = 1 };
 
 static int system_fd, run_bytes;
 static atomic_ulong calls_done, calls_taken, calls_refused;
 static time_t deadline;
 
-/* --- chance ------------------------------------------------------------------------------------ */
+/* --- chance ----------------------------------------------------------------------------- */
 
 static __thread uint64_t state;
 
@@ -103,7 +108,7 @@ static void noise(void *at, size_t bytes)
 		*byte++ = random64() >> 24;
 }
 
-/* --- the machine under the hammer -------------------------------------------------------------- */
+/* --- the machine under the hammer ------------------------------------------------------- */
 
 struct machine {
 	int vm;
@@ -238,7 +243,7 @@ static void unmap_machine(struct machine *m)
 	munmap(m->edge - ROOM, 2 * ROOM);
 }
 
-/* --- the calls ------------------------------------------------------------------------------------ */
+/* --- the calls -------------------------------------------------------------------------- */
 
 /* @get: from where a structure is had that is nearly right; 0: it is zero but for its count. */
 struct call {
@@ -367,6 +372,38 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 	}
 }
 
+/*
+ * QEMU's TCG cannot leave a guest that has EFER.LME set and CR4.PAE clear: it does not switch
+ * the host's paging on again, and that is the end of the host.  Where it is the processor, such
+ * guests are not made.
+ */
+static bool host_is_tcg(void)
+{
+	unsigned int eax, name[3];
+
+	__cpuid(0x40000000, eax, name[0], name[1], name[2]);
+	return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
+}
+
+static void spare_tcg(uint64_t *efer)
+{
+	if (options.tcg)
+		*efer &= ~EFER_LME;
+}
+
+static void spare_tcg_structure(unsigned long request, void *structure)
+{
+	struct kvm_msrs *list = structure;
+
+	if (request == KVM_SET_SREGS)
+		spare_tcg((uint64_t *)&((struct kvm_sregs *)structure)->efer);
+	if (request == KVM_SET_SREGS2)
+		spare_tcg((uint64_t *)&((struct kvm_sregs2 *)structure)->efer);
+	for (unsigned int i = 0; request == KVM_SET_MSRS && i < MAX_MSRS; i++)
+		if (list->entries[i].index == MSR_EFER)
+			spare_tcg((uint64_t *)&list->entries[i].data);
+}
+
 static void build(struct machine *m, int fd, const struct call *call, uint8_t *structure)
 {
 	static const uint64_t stop = 1UL << (SIGUSR1 - 1);
@@ -387,6 +424,7 @@ static void build(struct machine *m, int fd, const struct call *call, uint8_t *s
 		damage(structure, bytes < ROOM ? bytes : ROOM);
 	if (call->count && one_in(32))
 		memcpy(structure, &(uint32_t) { odd_number() }, 4);
+	spare_tcg_structure(call->request, structure);
 	/* A vCPU that cannot be stopped would run for ever. */
 	if (call->request == KVM_SET_SIGNAL_MASK)
 		*(uint64_t *)((struct kvm_signal_mask *)structure)->sigset &= ~stop;
@@ -425,7 +463,7 @@ static bool is_elsewhere(unsigned long request)
 		_IOC_NR(KVM_GET_STATS_FD), _IOC_NR(KVM_SET_SIGNAL_MASK),
 	};
 
-	return memchr(numbers, _IOC_NR(request), sizeof(numbers)) != NULL;
+	return memchr(numbers, _IOC_NR(request), sizeof(numbers));
 }
 
 static void one_ioctl(struct machine *m)
@@ -451,7 +489,7 @@ static void one_ioctl(struct machine *m)
 		close(result);
 }
 
-/* --- running, and the memory meanwhile -------------------------------------------------------------- */
+/* --- running, and the memory meanwhile -------------------------------------------------- */
 
 static __thread struct kvm_run *running;
 static __thread timer_t timer;
@@ -496,11 +534,13 @@ static void random_run_page(struct kvm_run *run)
 	}
 	if (one_in(64))
 		noise(run, run_bytes < 3072 ? run_bytes : 3072);
+	spare_tcg((uint64_t *)&run->s.regs.sregs.efer);
 }
 
-static void run_vcpu(struct machine *m)
+/* Mostly the thread's own: a KVM may take its time when a vCPU changes threads. */
+static void run_vcpu(struct machine *m, unsigned int me)
 {
-	int i = below(VCPUS);
+	int i = one_in(8) ? below(VCPUS) : me % VCPUS;
 
 	if (one_in(4))
 		start_vcpu(m->vcpu[i]);
@@ -548,21 +588,21 @@ static void replant(struct machine *m, int self)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-static void one_step(struct machine *m, int self)
+static void one_step(struct machine *m, unsigned int me, int self)
 {
 	unsigned int dice = below(100);
 
 	if (dice < 70)
 		one_ioctl(m);
 	else if (dice < 92)
-		run_vcpu(m);
+		run_vcpu(m, me);
 	else if (dice < 97)
 		trouble_memory(m);
 	else
 		replant(m, self);
 }
 
-/* --- the threads -------------------------------------------------------------------------------------- */
+/* --- the threads ------------------------------------------------------------------------ */
 
 static struct machine machine;
 static pthread_barrier_t all_here;
@@ -600,7 +640,7 @@ static void *work(void *argument)
 		until = atomic_load(&calls_done) + CALLS_PER_MACHINE;
 		pthread_barrier_wait(&all_here);
 		while (atomic_load(&calls_done) < until && now() < deadline)
-			one_step(&machine, self);
+			one_step(&machine, me, self);
 		if (me == 0)
 			close_machine(&machine);
 		pthread_barrier_wait(&all_here);
@@ -653,6 +693,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse(argc, argv);
 	sigaction(SIGUSR1, &action, NULL);
+	options.tcg = host_is_tcg();
 	system_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (system_fd < 0)
 		err(4, "/dev/kvm");
