@@ -63,6 +63,7 @@ check:
 	@$(LAB)/check
 
 bench: module
+	@$(LAB)/packages python3
 	@$(LAB)/bench
 
 lint:

@@ -175,7 +175,7 @@ extern struct backend_features backend_features;
 BACKEND_OPS(BACKEND_TYPE)
 #undef BACKEND_TYPE
 
-#define BACKEND_MEMBER(ret, name, args) backend_##name##_fn *name;
+#define BACKEND_MEMBER(ret, name, args) typeof(backend_##name##_fn) *(name);
 struct backend {
 	BACKEND_OPS(BACKEND_MEMBER)
 };

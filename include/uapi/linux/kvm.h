@@ -376,7 +376,7 @@ struct kvm_run {
 	__u16 flags;			/* out: KVM_RUN_X86_* */
 
 	__u64 cr8;			/* in and out, without an in-kernel local APIC */
-	__u64 apic_base;		/* in and out, likewise */
+	__u64 apic_base;		/* out: IA32_APIC_BASE */
 
 	union {
 		/* KVM_EXIT_UNKNOWN: the processor's exit code, which nothing handles */

@@ -147,7 +147,7 @@ static void set_intercept(struct vcpu_svm *svm, u32 bit, bool on)
 	svm_touch(svm, CLEAN_INTERCEPTS);
 }
 
-/* What always exits.  CR2, CR3 and CR0's MP and TS are the guest's own; CR4 has bits that are not. */
+/* What always exits.  CR2, CR3 and, of CR0, MP and TS are the guest's own. */
 static const u16 intercepts[] = {
 	INTERCEPT_CR4_READ, INTERCEPT_CR4_WRITE, INTERCEPT_SELECTIVE_CR0,
 	INTERCEPT_EXCEPTION_OFFSET + MC_VECTOR,

@@ -839,7 +839,7 @@ static const struct {
 	long (*attempt)(void);
 	long want;
 } bad_situations[] = {
-	{ "KVM_RUN, no memory where the code should be", run_without_memory, KVM_EXIT_INTERNAL_ERROR },
+	{ "KVM_RUN, no memory at the code", run_without_memory, KVM_EXIT_INTERNAL_ERROR },
 	{ "KVM_RUN, immediate_exit", run_at_once_over, -EINTR },
 	{ "KVM_RUN, unknown kvm_dirty_regs", run_with_unknown_dirty_regs, -EINVAL },
 	{ "KVM_RUN, unknown kvm_valid_regs", run_with_unknown_valid_regs, -EINVAL },
