@@ -18,7 +18,7 @@ static u64 scale(const struct vcpu_time *time, u64 host_tsc)
 	return mul_u64_u64_shr(host_tsc, time->ratio, backend_features.tsc_scale_frac_bits);
 }
 
-static void apply(struct kvm_vcpu *vcpu)
+void time_apply(struct kvm_vcpu *vcpu)
 {
 	backend_call(set_tsc)(vcpu, vcpu->arch.time.offset, vcpu->arch.time.ratio);
 }
@@ -31,7 +31,7 @@ u64 time_read_tsc(struct kvm_vcpu *vcpu)
 static void set_offset(struct kvm_vcpu *vcpu, u64 offset)
 {
 	vcpu->arch.time.offset = offset;
-	apply(vcpu);
+	time_apply(vcpu);
 }
 
 /* The guest's write shows in IA32_TSC_ADJUST (SDM 17.17.3); userspace's does not. */
@@ -120,5 +120,5 @@ int time_create(struct kvm_vcpu *vcpu)
 void time_load(struct kvm_vcpu *vcpu, int cpu)
 {
 	if (backend_features.tsc_scaling)
-		apply(vcpu);
+		time_apply(vcpu);
 }

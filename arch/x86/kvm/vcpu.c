@@ -85,6 +85,7 @@ void vcpu_reset(struct kvm_vcpu *vcpu)
 	fpu_reset(vcpu);
 	backend_call(vcpu_reset)(vcpu);
 	msr_traps(vcpu);
+	time_apply(vcpu);
 }
 
 int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)

@@ -159,6 +159,7 @@ void fpu_write_vec(struct kvm_vcpu *vcpu, unsigned int reg, const void *data, un
  * time.c - the guest's TSC
  */
 int time_create(struct kvm_vcpu *vcpu);
+void time_apply(struct kvm_vcpu *vcpu);			/* the control block is new */
 void time_load(struct kvm_vcpu *vcpu, int cpu);		/* preemption off */
 u64 time_read_tsc(struct kvm_vcpu *vcpu);
 void time_write_tsc(struct kvm_vcpu *vcpu, u64 tsc, bool outside);
