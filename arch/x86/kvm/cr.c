@@ -64,22 +64,24 @@ bool cr0_write_ok(const struct cr_limits *limits, const struct cr_values *now, u
 	/* into long mode: from PAE, and not with a 64-bit code segment in place already */
 	if (starts && now->efer & EFER_LME_BIT && (!(now->cr4 & CR4_PAE) || now->cs_long))
 		return false;
-	return !stops || (!(now->cr4 & CR4_PCIDE) && !now->cs_long);
+	/* out of it: not from 64-bit code; in legacy mode CS.L means nothing */
+	return !stops || !(now->cr4 & CR4_PCIDE || (now->efer & EFER_LMA_BIT && now->cs_long));
 }
 
-/* Bits above the physical address; the no-flush bit is part of the write, not of the value. */
-static u64 cr3_reserved(const struct cr_limits *limits, u64 cr4)
+/* Bits above the physical address. */
+static u64 cr3_reserved(const struct cr_limits *limits)
 {
-	u64 reserved = ~GENMASK_ULL(limits->max_gpa_bits - 1, 0);
-
-	return cr4 & CR4_PCIDE ? reserved & ~CR3_NOFLUSH : reserved;
+	return ~GENMASK_ULL(limits->max_gpa_bits - 1, 0);
 }
 
 bool cr3_write_ok(const struct cr_limits *limits, const struct cr_values *now, u64 cr3)
 {
 	if (!(now->efer & EFER_LMA_BIT))
 		return true;
-	return !(cr3 & cr3_reserved(limits, now->cr4));
+	/* the no-flush bit is part of the write, not of the value */
+	if (now->cr4 & CR4_PCIDE)
+		cr3 &= ~CR3_NOFLUSH;
+	return !(cr3 & cr3_reserved(limits));
 }
 
 bool cr4_write_ok(const struct cr_limits *limits, const struct cr_values *now, u64 cr4)
@@ -113,7 +115,7 @@ bool cr_state_ok(const struct cr_limits *limits, const struct cr_values *values)
 	if (efer & EFER_LME_BIT && values->cr0 & CR0_PG) {
 		/* long mode is active, and says so */
 		return values->cr4 & CR4_PAE && efer & EFER_LMA_BIT &&
-		       !(values->cr3 & cr3_reserved(limits, values->cr4));
+		       !(values->cr3 & cr3_reserved(limits));
 	}
 	return !(efer & EFER_LMA_BIT) && !values->cs_long;
 }

@@ -93,6 +93,8 @@ enum io_owner {
  * @insn_len:	IO_IN: what RIP moves by
  * @rip:	where the instruction stands; if userspace moves RIP, the answer is dropped
  * @insn:	IO_EMULATOR: the instruction
+ * @known:	@gpa is where the one memory operand of @insn leads: the processor has walked there
+ * @gpa:	as the exit said it
  * @emu:	the executor's context, and its record of what is over
  */
 struct vcpu_io {
@@ -101,6 +103,8 @@ struct vcpu_io {
 	u8 insn_len;
 	u64 rip;
 	struct emu_insn insn;
+	bool known;
+	gpa_t gpa;
 	struct emu_ctx emu;
 };
 

@@ -28,6 +28,15 @@ static struct kvm_vcpu *vcpu_of(struct emu_ctx *ctx)
  * Memory, for the executor.
  */
 
+/*
+ * The processor found no memory at the end of its own walk, which had all rights and set all bits.
+ * If the instruction has one memory operand, and it begins at this address, that walk was its.
+ */
+static bool is_known(const struct vcpu_io *vio, u64 linear)
+{
+	return vio->known && offset_in_page(linear) == offset_in_page(vio->gpa);
+}
+
 static enum emu_mem glue_translate_op(struct emu_ctx *ctx, u64 linear, bool write, u64 *gpa)
 {
 	struct kvm_vcpu *vcpu = vcpu_of(ctx);
@@ -35,6 +44,10 @@ static enum emu_mem glue_translate_op(struct emu_ctx *ctx, u64 linear, bool writ
 	unsigned long hva;
 	int r, idx;
 
+	if (is_known(&vcpu->arch.io, linear)) {
+		*gpa = vcpu->arch.io.gpa;
+		return EMU_MEM_DEVICE;
+	}
 	r = fault_translate(vcpu, linear, write ? WALK_WRITE : 0, true, &walk);
 	if (r == WALK_FAULT) {
 		ctx->fault = (struct emu_fault){
@@ -264,16 +277,19 @@ static void fill_segment(struct emu_seg *to, const struct x86_segment *from)
 }
 
 /* The executor's view of the vCPU; anew after every exit, for userspace may have changed it. */
-static void fill(struct kvm_vcpu *vcpu)
+static void fill(struct kvm_vcpu *vcpu, bool again)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
 	struct emu_ctx *emu = &vcpu->arch.io.emu;
 	unsigned int i;
 
-	state_need(vcpu, STATE_CODE | STATE_SEG | STATE_CR);
 	memcpy(emu->regs.gpr, state->gpr, sizeof(emu->regs.gpr));
 	emu->regs.rip = state->rip;
 	emu->regs.rflags = state->rflags;
+	/* between an exit to userspace and the answer only userspace can have changed the rest */
+	if (again && !(state->dirty & (STATE_CODE | STATE_SEG | STATE_CR)))
+		return;
+	state_need(vcpu, STATE_CODE | STATE_SEG | STATE_CR);
 	for (i = 0; i < ARRAY_SIZE(emu->seg); i++)
 		fill_segment(&emu->seg[i], &state->seg[i]);
 	emu->protected = state->cr0 & X86_CR0_PE && !(state->rflags & X86_EFLAGS_VM);
@@ -379,13 +395,13 @@ static bool should_pause(struct kvm_vcpu *vcpu)
 }
 
 /* Attempt after attempt, until the instruction is over, userspace is needed, or something waits. */
-static int execute(struct kvm_vcpu *vcpu)
+static int execute(struct kvm_vcpu *vcpu, bool again)
 {
 	struct vcpu_io *vio = &vcpu->arch.io;
 	unsigned int steps = STEPS_AT_ONCE;
 
 	vcpu->stat.emulations++;
-	fill(vcpu);
+	fill(vcpu, again);
 	do {
 		switch (emu_execute(&vio->emu, &vio->insn)) {
 		case EMU_DONE:
@@ -408,6 +424,15 @@ static int execute(struct kvm_vcpu *vcpu)
 	return TO_GUEST;
 }
 
+#define OPCODE_POP_RM		0x8f
+#define OPCODE_GROUP_5		0xff	/* PUSH, CALL, JMP among them */
+
+/* Memory is touched at ModRM's operand only: no string, no stack. */
+static bool has_one_operand(const struct emu_insn *insn)
+{
+	return insn->memory && insn->opcode != OPCODE_POP_RM && insn->opcode != OPCODE_GROUP_5;
+}
+
 int glue_execute(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_io *vio = &vcpu->arch.io;
@@ -417,7 +442,10 @@ int glue_execute(struct kvm_vcpu *vcpu)
 	if (len <= 0)
 		return len;
 	emu_io_forget(&vio->emu.io);
-	return execute(vcpu);
+	vio->gpa = vcpu->arch.exit.memory.gpa;
+	vio->known = vcpu->arch.exit.kind == EXIT_MEMORY && !vcpu->arch.exit.memory.table &&
+		     has_one_operand(&vio->insn);
+	return execute(vcpu, false);
 }
 
 int glue_resume(struct kvm_vcpu *vcpu)
@@ -436,7 +464,7 @@ int glue_resume(struct kvm_vcpu *vcpu)
 	else
 		memcpy(data, vcpu->run->mmio.data, sizeof(data));
 	emu_io_answer(&vio->emu.io, data);
-	return execute(vcpu);
+	return execute(vcpu, true);
 }
 
 int glue_translate(struct kvm_vcpu *vcpu, gva_t linear, gpa_t *gpa)

@@ -29,6 +29,7 @@
 #define PATIENCE 5		/* seconds without a round: the guest is stuck */
 #define ENOUGH_DEATHS 20	/* of a guest that moves with its events */
 #define DRAIN_ROUNDS 2000
+#define DRAIN_SECONDS 60
 
 static struct {
 	unsigned int moves;
@@ -247,7 +248,7 @@ static void drain(struct machine *m, struct pass *pass)
 	uint64_t until = m->shared->rounds + DRAIN_ROUNDS;
 	time_t start = now();
 
-	while (!m->dead && now() - start < PATIENCE &&
+	while (!m->dead && now() - start < DRAIN_SECONDS &&
 	       (m->shared->rounds < until || m->irq.outstanding || m->nmi.outstanding))
 		run_slice(m, 1);
 	if (m->shared->rounds < until && !m->dead)
