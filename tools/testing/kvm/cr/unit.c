@@ -4,9 +4,9 @@
  *
  * For each function of cr.h a table with both sides of every rule, and then all
  * combinations of the bits that matter, against a second reading of SDM vol. 3
- * 2.5, 4.1.1, 11.12.2, 13.3 and of APM vol. 2 3.1: lists of what is refused, in
- * the manuals' order, which share nothing with cr.c.  "mutants" says what it is
- * good for.
+ * 2.5, 2.6, 4.1.1, 11.12.2, of vol. 1, 13.3, and of APM vol. 2, 3.1: lists of what
+ * is refused, in the manuals' order, which share nothing with cr.c.  "mutants"
+ * says what it is good for.
  */
 #include <stdio.h>
 #include "cr.h"
@@ -129,7 +129,7 @@ static const struct row cr0_rows[] = {
 	{ "no paging before or after, PCIDE", { .cr0 = PE, .cr4 = PCIDE }, 0, true },
 };
 
-/* SDM vol. 2, MOV to CR0, "#GP(0)"; APM vol. 2, 3.1.1, 14.6.1. */
+/* SDM vol. 2, MOV to CR0, "#GP(0)"; APM vol. 2, 3.1.1, 14.6. */
 static bool cr0_faults(const struct cr_values *now, u64 cr0)
 {
 	bool pg_was = now->cr0 & PG, pg_is = cr0 & PG;
@@ -437,7 +437,8 @@ static const struct { const char *name; struct cr_values values; bool ok; } stat
 	{ "the same, in long mode", LONG(PAE | PKS), false },
 	{ "EFER bits that exist", { .efer = SCE | NXE }, true },
 	{ "an EFER bit that does not", { .efer = SVME }, false },
-	{ "the same, in long mode", { .cr0 = PE | PG, .cr4 = PAE, .efer = LME | LMA | SVME }, false },
+	{ "the same, in long mode",
+	  { .cr0 = PE | PG, .cr4 = PAE, .efer = LME | LMA | SVME }, false },
 	{ "long mode without PAE", LONG(PGE), false },
 	{ "long mode that does not say so", { .cr0 = PE | PG, .cr4 = PAE, .efer = LME }, false },
 	{ "LMA without LME", { .cr0 = PE | PG, .cr4 = PAE, .efer = LMA }, false },
@@ -523,7 +524,8 @@ static void test_state_limits(void)
 			struct cr_values cr4 = { .cr4 = 1ULL << bit };
 			struct cr_values efer = { .efer = 1ULL << bit };
 
-			CHECK(cr_state_ok(&own, &cr4) == (bit == has), "CR4, %d where %d", bit, has);
+			CHECK(cr_state_ok(&own, &cr4) == (bit == has), "CR4, %d where %d", bit,
+			      has);
 			CHECK(cr_state_ok(&own, &efer) == (bit == has && bit != 10),
 			      "EFER, %d where %d", bit, has);
 		}
