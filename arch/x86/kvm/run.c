@@ -163,7 +163,6 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 
 	arch->state.valid = STATE_GPR;
 	backend_call(exit)(vcpu, &arch->exit, &report);
-	vcpu->stat.exits++;
 	arch->exit.delivering = report.undelivered.kind;
 	if (report.undelivered.kind)
 		vcpu->stat.redelivered++;
@@ -174,6 +173,7 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 
 	/* an interrupt that ended the guest's time is taken now, and accounted to the guest */
 	local_irq_enable();
+	vcpu->stat.exits++;		/* an instruction outside of STI's shadow */
 	local_irq_disable();
 	vtime_account_guest_exit();
 }

@@ -389,6 +389,9 @@ static void svm_enter(struct kvm_vcpu *vcpu)
 	svm_switch(svm->vmcb_pa, state->gpr, sc->host_block_pa);
 	asm volatile("stgi" : : : "memory");
 
+	/* refused: the guest has not run, and what stands in the VMCB need not be its */
+	if (unlikely(vmcb->control.exit_code == (u32)SVM_EXIT_ERR))
+		return;
 	state->gpr[GPR_RAX] = vmcb->save.rax;
 	state->gpr[GPR_RSP] = vmcb->save.rsp;
 	state->rip = vmcb->save.rip;

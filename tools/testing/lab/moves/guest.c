@@ -638,10 +638,12 @@ static void set_tables(void)
 	asm volatile("ltr %w0" : : "r"(SEL_TSS));
 }
 
-/* More often than the others: where the VMM puts events in, and where a shadow is. */
+/* More often than the others: where the VMM puts events in, a shadow is, or RIP must stay. */
 static int choose(void)
 {
-	static const uint8_t again[] = { P_raise, P_raise, P_raise, P_hlt, P_hlt };
+	static const uint8_t again[] = {
+		P_raise, P_raise, P_raise, P_hlt, P_hlt, P_int3, P_int4, P_int30, P_int31,
+	};
 
 	for (;;) {
 		unsigned int which = random64() % (PROVOKED_COUNT + sizeof(again));

@@ -8,6 +8,7 @@
 #include "report.h"
 
 #define PROGRESS_LINES 10
+#define MOVES_FOR_ALL 1000
 
 static const char *const found_names[FOUNDS] = {
 	[FOUND_EXCEPTION_INJECTED] = "exception, its delivery begun",
@@ -225,7 +226,9 @@ int report_verdict(const struct pass *with, const struct pass *without, unsigned
 	if (!host_is_tcg())
 		expect(with->totals.irq_in_shadow == 0, "no interrupt in the shadow of STI");
 	expect(10 * with->found[FOUND_ANY] > 3 * with->moves, "3 moves in 10 found an event");
-	expect(all_seen, "each kind of event was found by some move");
+	/* A short run may miss one by chance. */
+	if (moves >= MOVES_FOR_ALL)
+		expect(all_seen, "each kind of event was found by some move");
 	expect(b.lost > 0, "without the events, some are lost");
 	explain(with);
 	printf("%d passed, %d failed\n", passed, failed);

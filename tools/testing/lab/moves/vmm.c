@@ -90,18 +90,18 @@ static int run_slice(struct machine *m, unsigned int exits)
 	return error;
 }
 
-/* A page that the delivery of an event has to touch. */
+/*
+ * A page that the delivery of an event has to touch: some for every event, some for one kind;
+ * the page of the HLT is for a stop in the shadow of its STI, the stub for one right behind.
+ */
 static void *page_of_delivery(struct machine *m)
 {
 	const struct guest_header *h = m->header;
 	const uint64_t pages[] = {
-		h->idt, h->idt, h->tss, h->gdt, h->hlt, h->hlt,
-		h->edge, h->edge - PAGE, h->nmi_edge, h->nmi_edge - PAGE,
-		h->stubs + PAGE * below(20),
-		h->stubs + PAGE * 2,
-		h->stubs + PAGE * (VEC_SOFT + below(2)),
-		h->stubs + PAGE * (3 + below(2)),
-		h->stubs + PAGE * (m->irq.outstanding ? m->irq.vector : VEC_IRQ),
+		h->idt, h->idt, h->idt, h->gdt, h->gdt, h->hlt, h->hlt,
+		h->edge, h->edge, h->edge - PAGE, h->edge - PAGE,
+		h->tss, h->nmi_edge, h->nmi_edge - PAGE,
+		h->stubs + PAGE * below(VECTORS),
 	};
 
 	return m->memory.at + (pages[below(sizeof(pages) / sizeof(pages[0]))] & -PAGE);
