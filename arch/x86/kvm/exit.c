@@ -55,7 +55,10 @@ static int exit_in(struct kvm_vcpu *vcpu, int len)
 	struct vcpu_io *io = &vcpu->arch.io;
 
 	io->owner = IO_IN;
-	io->size = vcpu->arch.exit.io.size;
+	io->move.reg = GPR_RAX;
+	io->move.shift = 0;
+	io->move.size = io->move.width = vcpu->arch.exit.io.size;
+	io->move.sign = false;
 	io->insn_len = len;
 	io->rip = vcpu->arch.state.rip;
 	return TO_USER;
@@ -82,18 +85,16 @@ static int exit_io(struct kvm_vcpu *vcpu)
 	return exit->io.in ? exit_in(vcpu, len) : exit_out(vcpu, len);
 }
 
-/* The low bytes of RAX; four of them clear the upper half, as any 32-bit write does. */
-static int resume_in(struct kvm_vcpu *vcpu)
+/* A plain IN, or a plain MOV from a device: one register takes what userspace says. */
+static int resume_load(struct kvm_vcpu *vcpu, const void *data)
 {
 	struct vcpu_io *io = &vcpu->arch.io;
-	u64 *rax = &vcpu->arch.state.gpr[GPR_RAX];
 
 	io->owner = IO_NOBODY;
+	/* userspace has sent the vCPU elsewhere: a reset, a new image */
 	if (io->rip != vcpu->arch.state.rip)
 		return TO_GUEST;
-	if (io->size == sizeof(u32))
-		*rax = 0;
-	memcpy(rax, pio_data(vcpu), io->size);
+	emu_move_load(&io->move, vcpu->arch.state.gpr, data);
 	return state_skip(vcpu, io->insn_len);
 }
 
@@ -101,7 +102,9 @@ int exit_resume(struct kvm_vcpu *vcpu)
 {
 	switch (vcpu->arch.io.owner) {
 	case IO_IN:
-		return resume_in(vcpu);
+		return resume_load(vcpu, pio_data(vcpu));
+	case IO_LOAD:
+		return resume_load(vcpu, vcpu->run->mmio.data);
 	case IO_STEPPED:
 		vcpu->arch.io.owner = IO_NOBODY;
 		return debug_stepped(vcpu);

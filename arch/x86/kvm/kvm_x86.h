@@ -82,6 +82,7 @@ struct vcpu_time {
 enum io_owner {
 	IO_NOBODY,
 	IO_IN,			/* a plain IN: exit.c */
+	IO_LOAD,		/* a plain MOV from a device: emu/glue.c */
 	IO_STEPPED,		/* nothing, but a debugger is still to be told of the last OUT */
 	IO_EMULATOR,		/* a read of the executor: emu/glue.c */
 };
@@ -89,9 +90,9 @@ enum io_owner {
 /**
  * struct vcpu_io - an instruction that waits for userspace
  * @owner:	enum io_owner
- * @size:	IO_IN: 1, 2 or 4 bytes for RAX
- * @insn_len:	IO_IN: what RIP moves by
+ * @insn_len:	IO_IN, IO_LOAD: what RIP moves by
  * @rip:	where the instruction stands; if userspace moves RIP, the answer is dropped
+ * @move:	IO_IN, IO_LOAD: which register takes the answer
  * @insn:	IO_EMULATOR: the instruction
  * @known:	@gpa is where the one memory operand of @insn leads: the processor has walked there
  * @gpa:	as the exit said it
@@ -99,9 +100,9 @@ enum io_owner {
  */
 struct vcpu_io {
 	u8 owner;
-	u8 size;
 	u8 insn_len;
 	u64 rip;
+	struct emu_move move;
 	struct emu_insn insn;
 	bool known;
 	gpa_t gpa;

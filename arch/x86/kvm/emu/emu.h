@@ -2,8 +2,9 @@
 /*
  * emu.h - decode and execute one guest instruction, without touching a guest.
  *
- * decode.c turns bytes into struct emu_insn; exec.c and exec_alu.c carry it out
- * on a struct emu_ctx.  Both are pure: memory, ports and vector registers are
+ * decode.c turns bytes into struct emu_insn; exec.c, with ops.c, alu.c and
+ * vector.c, carries it out on a struct emu_ctx; move.c is the short way for a
+ * plain MOV.  All are pure: memory, ports and vector registers are
  * reached through struct emu_ops.  glue.c supplies the real ones and kvm_run.
  *
  * An instruction is restartable.  It runs from its start at every attempt; the
@@ -261,5 +262,39 @@ void emu_io_answer(struct emu_io *io, const void *data);
  * @io: for when the registers are replaced under it; a half-done instruction starts afresh
  */
 void emu_io_forget(struct emu_io *io);
+
+/**
+ * struct emu_move - an instruction whose device access is all there is to it
+ * @linear: address of the operand, not checked for being canonical
+ * @data: what a store writes, zero-extended
+ * @size: bytes at the device: 1, 2, 4, 8
+ * @store: to the device, not from it
+ * @reg: of a load: the general register that takes the answer
+ * @shift: of a load: 8 for AH..BH, else 0
+ * @width: of a load: bytes of the register that change; 4 clear the upper half
+ * @sign: of a load: the answer is sign-extended from @size to @width, not zero-extended
+ */
+struct emu_move {
+	u64 linear, data;
+	u8 size;
+	bool store;
+	u8 reg, shift, width;
+	bool sign;
+};
+
+/**
+ * emu_move_of - is this instruction one plain access?
+ * @insn: decoded
+ * @gpr: by enum emu_reg
+ * @rip: where @insn stands
+ * @move: filled when the answer is yes
+ *
+ * MOV, MOVZX and MOVSX in 64-bit mode, through a segment without a base.  For the rest, and where
+ * the operand turns out to span two pages, there is emu_execute().
+ */
+bool emu_move_of(const struct emu_insn *insn, const u64 *gpr, u64 rip, struct emu_move *move);
+
+/* The answer to a load, @move->size bytes at @data, goes to its register */
+void emu_move_load(const struct emu_move *move, u64 *gpr, const void *data);
 
 #endif /* ARCH_X86_KVM_EMU_EMU_H */

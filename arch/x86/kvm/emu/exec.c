@@ -54,15 +54,9 @@ static enum emu_result result_of(enum emu_mem mem)
 
 /* ---- registers ---- */
 
-/* Without REX, byte registers 4 to 7 are bits 8 to 15 of the first four */
-static bool high_byte(const struct step *s, unsigned int reg, unsigned int size)
-{
-	return size == 1 && !s->insn->rex && reg >= 4;
-}
-
 u64 step_reg(const struct step *s, unsigned int reg, unsigned int size)
 {
-	if (high_byte(s, reg, size))
+	if (insn_high_byte(s->insn, reg, size))
 		return s->next.gpr[reg - 4] >> 8 & 0xff;
 	return alu_low(s->next.gpr[reg], size);
 }
@@ -71,7 +65,7 @@ void step_set_reg(struct step *s, unsigned int reg, u64 value, unsigned int size
 {
 	u64 *gpr = s->next.gpr;
 
-	if (high_byte(s, reg, size))
+	if (insn_high_byte(s->insn, reg, size))
 		gpr[reg - 4] = (gpr[reg - 4] & ~0xff00ULL) | (value & 0xff) << 8;
 	else
 		gpr[reg] = alu_merge(gpr[reg], value, size);
@@ -168,16 +162,7 @@ bool step_widen(struct step *s, struct span *span, unsigned int segment, u64 off
 
 u64 step_offset(const struct step *s)
 {
-	const struct emu_insn *insn = s->insn;
-	u64 offset = (u64)(s64)insn->disp;
-
-	if (insn->base == EMU_RIP)
-		offset += s->ctx->regs.rip + insn->len;
-	else if (insn->base != EMU_NO_REG)
-		offset += s->next.gpr[insn->base];
-	if (insn->index != EMU_NO_REG)
-		offset += s->next.gpr[insn->index] << insn->scale;
-	return offset;
+	return insn_offset(s->insn, s->next.gpr, s->ctx->regs.rip);
 }
 
 enum emu_result step_map_rm(struct step *s, struct span *span, unsigned int len, bool write)

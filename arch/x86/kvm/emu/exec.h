@@ -49,6 +49,11 @@ struct step {
 	u8 out_data[32], old[16], vec[32];
 };
 
+/* move.c: is this byte register bits 8 to 15 of one of the first four? (4 to 7, without REX) */
+bool insn_high_byte(const struct emu_insn *insn, unsigned int reg, unsigned int size);
+/* Offset of the ModRM operand, not yet cut to the address size; @rip is the instruction's */
+u64 insn_offset(const struct emu_insn *insn, const u64 *gpr, u64 rip);
+
 /* ops.c: carry out s->insn up to, not including, the commit; vector.c: those of SSE and AVX */
 enum emu_result step_run(struct step *s);
 enum emu_result step_vector(struct step *s);

@@ -312,17 +312,16 @@ static void take_over(struct kvm_vcpu *vcpu)
 		vcpu_debug_trap(vcpu, DR_STEP);
 }
 
-static void ask_mmio(struct kvm_vcpu *vcpu, const struct emu_io *io)
+/* @data: what is written, zero-extended; of a read 0 */
+static void ask_mmio(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, bool write, u64 data)
 {
 	struct kvm_run *run = vcpu->run;
 
 	run->exit_reason = KVM_EXIT_MMIO;
-	run->mmio.phys_addr = io->addr;
-	run->mmio.len = io->size;
-	run->mmio.is_write = io->kind == EMU_MMIO_WRITE;
-	memset(run->mmio.data, 0, sizeof(run->mmio.data));
-	if (run->mmio.is_write)
-		memcpy(run->mmio.data, io->data, io->size);
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = write;
+	memcpy(run->mmio.data, &data, sizeof(run->mmio.data));
 }
 
 static void ask_pio(struct kvm_vcpu *vcpu, const struct emu_io *io)
@@ -343,8 +342,12 @@ static int ask(struct kvm_vcpu *vcpu)
 	struct vcpu_io *vio = &vcpu->arch.io;
 	struct emu_io *io = &vio->emu.io;
 
+	u64 data = 0;
+
+	if (io->kind == EMU_MMIO_WRITE)
+		memcpy(&data, io->data, io->size);
 	if (io->kind == EMU_MMIO_READ || io->kind == EMU_MMIO_WRITE)
-		ask_mmio(vcpu, io);
+		ask_mmio(vcpu, io->addr, io->size, io->kind == EMU_MMIO_WRITE, data);
 	else
 		ask_pio(vcpu, io);
 	if (!io->committed) {
@@ -424,6 +427,43 @@ static int execute(struct kvm_vcpu *vcpu, bool again)
 	return TO_GUEST;
 }
 
+/*
+ * The short way for a plain MOV.  The processor has checked and walked before it found no memory at
+ * the end; all that can be different is that it got stuck in the second of two pages.
+ */
+static bool is_plain_move(struct kvm_vcpu *vcpu, const struct emu_insn *insn)
+{
+	const struct vm_exit *exit = &vcpu->arch.exit;
+	struct emu_move *move = &vcpu->arch.io.move;
+
+	if (exit->kind != EXIT_MEMORY || exit->memory.table ||
+	    !emu_move_of(insn, vcpu->arch.state.gpr, vcpu->arch.state.rip, move))
+		return false;
+	return move->store == exit->memory.write &&
+	       offset_in_page(move->linear) == offset_in_page(exit->memory.gpa) &&
+	       offset_in_page(move->linear) + move->size <= PAGE_SIZE;
+}
+
+static int execute_move(struct kvm_vcpu *vcpu, unsigned int len)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+	const struct emu_move *move = &vio->move;
+
+	ask_mmio(vcpu, vcpu->arch.exit.memory.gpa, move->size, move->store,
+		 move->store ? move->data : 0);
+	if (!move->store) {
+		vio->owner = IO_LOAD;
+		vio->insn_len = len;
+		vio->rip = vcpu->arch.state.rip;
+		return TO_USER;
+	}
+	/* as with OUT: over, now that userspace has it */
+	state_advance(vcpu, len);
+	if (unlikely(vcpu->arch.traps & TRAP_STEP))
+		vio->owner = IO_STEPPED;
+	return TO_USER;
+}
+
 #define OPCODE_POP_RM		0x8f
 #define OPCODE_GROUP_5		0xff	/* PUSH, CALL, JMP among them */
 
@@ -441,6 +481,8 @@ int glue_execute(struct kvm_vcpu *vcpu)
 	len = glue_decode(vcpu, &vio->insn);
 	if (len <= 0)
 		return len;
+	if (is_plain_move(vcpu, &vio->insn))
+		return execute_move(vcpu, len);
 	emu_io_forget(&vio->emu.io);
 	vio->gpa = vcpu->arch.exit.memory.gpa;
 	vio->known = vcpu->arch.exit.kind == EXIT_MEMORY && !vcpu->arch.exit.memory.table &&
