@@ -83,16 +83,15 @@ void events_reset(struct vcpu_events *ev)
 }
 
 /* The exception as the architecture knows it: nothing in it that its vector does not have. */
-static struct event canonical(struct event event)
+static void make_canonical(struct event *event)
 {
-	event.has_error = exception_has_error(event.vector);
-	event.error = event.has_error && event.vector != VECTOR_DF ?
-		      event.error & ERROR_CODE_BITS : 0;
-	if (event.vector != VECTOR_DB && event.vector != VECTOR_PF)
-		event.has_payload = false;
-	if (!event.has_payload)
-		event.payload = 0;
-	return event;
+	event->has_error = exception_has_error(event->vector);
+	event->error = event->has_error && event->vector != VECTOR_DF ?
+		       event->error & ERROR_CODE_BITS : 0;
+	if (event->vector != VECTOR_DB && event->vector != VECTOR_PF)
+		event->has_payload = false;
+	if (!event->has_payload)
+		event->payload = 0;
 }
 
 void events_triple_fault(struct vcpu_events *ev)
@@ -107,7 +106,7 @@ void events_raise(struct vcpu_events *ev, const struct event *exception)
 	const struct event *first = ev->inflight.kind ? &ev->inflight : &ev->fault;
 	enum severity before = severity(first), now = severity(exception);
 	static const struct event double_fault = {
-		.kind = EVENT_EXCEPTION, .vector = VECTOR_DF, .has_error = true,
+		.kind = EVENT_EXCEPTION, .vector = VECTOR_DF,
 	};
 
 	if (before == DOUBLE_FAULT && now != BENIGN) {
@@ -120,7 +119,8 @@ void events_raise(struct vcpu_events *ev, const struct event *exception)
 	    (before == PAGE_FAULT && now != BENIGN))
 		ev->fault = double_fault;
 	else
-		ev->fault = canonical(*exception);
+		ev->fault = *exception;
+	make_canonical(&ev->fault);
 }
 
 static u8 nmi_limit(const struct vcpu_events *ev)
@@ -139,11 +139,6 @@ void events_irq(struct vcpu_events *ev, u8 vector)
 	ev->irq = (struct event){ .kind = EVENT_IRQ, .vector = vector };
 }
 
-static bool irq_open(const struct event_gates *gates)
-{
-	return gates->if_set && !gates->shadow;
-}
-
 static bool nmi_open(const struct vcpu_events *ev, const struct event_gates *gates)
 {
 	/*
@@ -151,17 +146,6 @@ static bool nmi_open(const struct vcpu_events *ev, const struct event_gates *gat
 	 * are alike, and STI; HLT stays whole.
 	 */
 	return ev->nmi_mask == NMI_OPEN && !gates->shadow;
-}
-
-/* Something takes the next instruction boundary, whatever the interrupt flag says. */
-static bool events_first(const struct vcpu_events *ev)
-{
-	return ev->inflight.kind || ev->fault.kind || ev->nmi_begun;
-}
-
-bool events_irq_ready(const struct vcpu_events *ev, const struct event_gates *gates)
-{
-	return irq_open(gates) && !events_first(ev) && !ev->irq.kind && !ev->shutdown;
 }
 
 /*
@@ -196,7 +180,7 @@ static u8 choose(const struct vcpu_events *ev, const struct event_gates *gates)
 		return FROM_IRQ;
 	if (ev->nmi_begun && !gates->shadow)
 		return FROM_NMI_BEGUN;
-	if (ev->irq.kind && irq_open(gates))
+	if (ev->irq.kind && events_irq_open(gates))
 		return FROM_IRQ;
 	if (ev->nmi_pending && nmi_open(ev, gates))
 		return FROM_NMI;
@@ -229,11 +213,13 @@ static bool sets_rf(const struct event *event)
 
 struct event_plan events_plan(const struct vcpu_events *ev, const struct event_gates *gates)
 {
-	struct event_plan plan = { .shutdown = ev->shutdown };
+	struct event_plan plan = { .irq_window = gates->irq_wanted };
 	bool irq_left, begun_left, nmi_left, masked, iret_goes, held;
 
-	if (ev->shutdown)
+	if (events_idle(ev))
 		return plan;
+	if (ev->shutdown)
+		return (struct event_plan){ .shutdown = true };
 	plan.from = choose(ev, gates);
 	plan.inject = chosen_event(ev, plan.from);
 	if (gates->real_mode)
@@ -304,11 +290,12 @@ static bool is_given(const struct event *given, const struct event *seen)
 		(seen->kind == EVENT_EXCEPTION && given->kind == EVENT_SOFT_EXCEPTION));
 }
 
-static void take_back(struct vcpu_events *ev, const struct event *given, const struct event *seen)
+static void take_back(struct vcpu_events *ev, const struct event *seen)
 {
-	bool ours = is_given(given, seen);
-	struct event event = ours ? *given : *seen;
+	bool ours = is_given(&ev->inflight, seen);
+	const struct event event = ours ? ev->inflight : *seen;
 
+	ev->inflight = no_event;
 	switch (event.kind) {
 	case EVENT_NMI:
 		ev->nmi_begun = true;
@@ -327,16 +314,16 @@ static void take_back(struct vcpu_events *ev, const struct event *given, const s
 			ev->inflight = event;
 		break;
 	case EVENT_EXCEPTION:
-		ev->inflight = canonical(event);
+		ev->inflight = event;
+		make_canonical(&ev->inflight);
 		break;
 	}
 }
 
 void events_exit(struct vcpu_events *ev, const struct event_report *report)
 {
-	struct event given = ev->inflight;
-
-	ev->inflight = no_event;
+	if (events_idle(ev) && !report->undelivered.kind && !report->nmi_tracked)
+		return;
 	if (report->nmi_tracked)
 		ev->nmi_mask = report->nmi_masked ? NMI_MASKED : NMI_OPEN;
 	else if (report->at_iret)
@@ -344,7 +331,9 @@ void events_exit(struct vcpu_events *ev, const struct event_report *report)
 	else if (ev->nmi_mask == NMI_AT_IRET)
 		ev->nmi_mask = report->stepped ? NMI_OPEN : NMI_MASKED;
 	if (report->undelivered.kind)
-		take_back(ev, &given, &report->undelivered);
+		take_back(ev, &report->undelivered);
+	else
+		ev->inflight = no_event;
 }
 
 bool events_wake(const struct vcpu_events *ev, const struct event_gates *gates)
@@ -353,15 +342,18 @@ bool events_wake(const struct vcpu_events *ev, const struct event_gates *gates)
 	       (ev->irq.kind && gates->if_set) || (ev->nmi_pending && ev->nmi_mask == NMI_OPEN);
 }
 
+static bool is_unmeasured(const struct event *event)
+{
+	return event_is_soft(event) && event->insn_len == INSN_LEN_UNKNOWN;
+}
+
 struct event *events_unmeasured(struct vcpu_events *ev)
 {
-	struct event *slots[] = { &ev->inflight, &ev->fault, &ev->irq };
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(slots); i++)
-		if (event_is_soft(slots[i]) && slots[i]->insn_len == INSN_LEN_UNKNOWN)
-			return slots[i];
-	return NULL;
+	if (is_unmeasured(&ev->inflight))
+		return &ev->inflight;
+	if (is_unmeasured(&ev->fault))
+		return &ev->fault;
+	return is_unmeasured(&ev->irq) ? &ev->irq : NULL;
 }
 
 /*
@@ -369,11 +361,6 @@ struct event *events_unmeasured(struct vcpu_events *ev)
  * pending; an interrupt; an NMI), each has its slot here, so nothing that was
  * set is dropped.
  */
-
-#define FLAGS_ALWAYS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |	\
-			 KVM_VCPUEVENT_VALID_SMM)
-#define FLAGS_KNOWN	(FLAGS_ALWAYS | KVM_VCPUEVENT_VALID_SIPI_VECTOR |		\
-			 KVM_VCPUEVENT_VALID_PAYLOAD | KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 
 static void get_exception(const struct vcpu_events *ev, const struct event_abi *abi,
 			  struct kvm_vcpu_events *out)
@@ -399,8 +386,7 @@ void events_get(const struct vcpu_events *ev, const struct event_abi *abi, u8 sh
 		struct kvm_vcpu_events *out)
 {
 	*out = (struct kvm_vcpu_events){
-		.flags = FLAGS_ALWAYS | (abi->payload ? KVM_VCPUEVENT_VALID_PAYLOAD : 0) |
-			 (abi->triple_fault ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0),
+		.flags = events_flags(abi),
 		.interrupt.shadow = shadow,
 	};
 	if (events_idle(ev))
@@ -418,14 +404,10 @@ void events_get(const struct vcpu_events *ev, const struct event_abi *abi, u8 sh
 
 static bool set_is_valid(const struct event_abi *abi, const struct kvm_vcpu_events *in)
 {
-	u32 allowed = FLAGS_KNOWN;
 	bool exception = in->exception.injected || in->exception.pending;
 
-	if (!abi->payload)
-		allowed &= ~KVM_VCPUEVENT_VALID_PAYLOAD;
-	if (!abi->triple_fault)
-		allowed &= ~KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
-	if (in->flags & ~allowed)
+	/* a SIPI vector may be said, and is nobody's without an APIC in the kernel */
+	if (in->flags & ~(events_flags(abi) | KVM_VCPUEVENT_VALID_SIPI_VECTOR))
 		return false;
 	if (exception && (in->exception.nr >= EXCEPTIONS || in->exception.nr == VECTOR_NMI))
 		return false;
@@ -442,7 +424,11 @@ static void set_exception(struct vcpu_events *ev, const struct kvm_vcpu_events *
 {
 	bool soft = in->exception.nr == VECTOR_BP || in->exception.nr == VECTOR_OF;
 	bool payload = (in->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && in->exception_has_payload;
-	struct event event = {
+	struct event *slot = in->exception.pending ? &ev->fault : &ev->inflight;
+
+	if (!in->exception.pending && !in->exception.injected)
+		return;
+	*slot = (struct event){
 		.kind = soft ? EVENT_SOFT_EXCEPTION : EVENT_EXCEPTION,
 		.vector = in->exception.nr,
 		.insn_len = soft ? INSN_LEN_UNKNOWN : 0,
@@ -451,11 +437,8 @@ static void set_exception(struct vcpu_events *ev, const struct kvm_vcpu_events *
 		.payload = in->exception_payload,
 	};
 
+	make_canonical(slot);
 	ev->fault_restored = in->exception.pending;
-	if (in->exception.pending)
-		ev->fault = canonical(event);
-	else if (in->exception.injected)
-		ev->inflight = canonical(event);
 }
 
 static void set_irq(struct vcpu_events *ev, const struct kvm_vcpu_events *in)

@@ -155,7 +155,15 @@ struct event_abi {
 	bool triple_fault;
 };
 
-/* Is there nothing at all to decide on?  The common case of an exit: two words are looked at. */
+/* kvm_vcpu_events.flags, as events_get() says them. */
+static inline u32 events_flags(const struct event_abi *abi)
+{
+	return KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
+	       KVM_VCPUEVENT_VALID_SMM | (abi->payload ? KVM_VCPUEVENT_VALID_PAYLOAD : 0) |
+	       (abi->triple_fault ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
+}
+
+/* Is there nothing at all to decide on?  The common case of an exit, and of an image. */
 static inline bool events_idle(const struct vcpu_events *ev)
 {
 	return !(ev->inflight.kind | ev->fault.kind | ev->irq.kind | ev->nmi_begun |
@@ -166,6 +174,24 @@ static inline bool events_idle(const struct vcpu_events *ev)
 static inline bool event_is_soft(const struct event *event)
 {
 	return event->kind == EVENT_SOFT_EXCEPTION || event->kind == EVENT_SOFT_IRQ;
+}
+
+/* Do the registers let an interrupt in? */
+static inline bool events_irq_open(const struct event_gates *gates)
+{
+	return gates->if_set && !gates->shadow;
+}
+
+/* Something takes the next instruction boundary, whatever the interrupt flag says. */
+static inline bool events_first(const struct vcpu_events *ev)
+{
+	return ev->inflight.kind | ev->fault.kind | ev->nmi_begun;
+}
+
+/* Could an interrupt handed over now go out with the next entry? (ready_for_interrupt_injection) */
+static inline bool events_irq_ready(const struct vcpu_events *ev, const struct event_gates *gates)
+{
+	return events_irq_open(gates) && !events_first(ev) && !(ev->irq.kind | ev->shutdown);
 }
 
 void events_reset(struct vcpu_events *ev);
@@ -198,9 +224,6 @@ void events_nmi(struct vcpu_events *ev);
 
 /* The interrupt controller hands a vector over (KVM_INTERRUPT); one that waits is replaced. */
 void events_irq(struct vcpu_events *ev, u8 vector);
-
-/* Could an interrupt handed over now go out with the next entry? (ready_for_interrupt_injection) */
-bool events_irq_ready(const struct vcpu_events *ev, const struct event_gates *gates);
 
 /**
  * events_plan - decide what the guest takes with the next entry

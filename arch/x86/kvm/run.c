@@ -178,10 +178,33 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 	vtime_account_guest_exit();
 }
 
+/* Decide, and enter unless something has come up meanwhile. */
+static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates)
+{
+	const struct event_plan plan = events_plan(&vcpu->arch.events, gates);
+
+	preempt_disable();
+	local_irq_disable();
+	/* full barrier: kvm_vcpu_kick() makes its note first and reads the mode after */
+	smp_store_mb(vcpu->mode, KVM_IN_GUEST);
+	if (must_wait(vcpu)) {
+		vcpu->mode = KVM_OUTSIDE_GUEST;
+		local_irq_enable();
+		preempt_enable();
+		return TO_GUEST;
+	}
+	vcpu->arch.state.shadow = gates->shadow;
+	vcpu->arch.has_run = true;
+	commit(vcpu, &plan);
+	enter_and_exit(vcpu);
+	local_irq_enable();
+	preempt_enable();
+	return exit_handle(vcpu);
+}
+
 static int vcpu_enter(struct kvm_vcpu *vcpu)
 {
 	struct event_gates gates;
-	struct event_plan plan;
 	int r;
 
 	if (atomic_read(&vcpu->requests)) {
@@ -194,27 +217,7 @@ static int vcpu_enter(struct kvm_vcpu *vcpu)
 		measure_soft_events(vcpu);
 	gates = full_gates(vcpu);
 	r = early_exit(vcpu, &gates);
-	if (r != TO_GUEST)
-		return r;
-	plan = events_plan(&vcpu->arch.events, &gates);
-
-	preempt_disable();
-	local_irq_disable();
-	/* full barrier: kvm_vcpu_kick() makes its note first and reads the mode after */
-	smp_store_mb(vcpu->mode, KVM_IN_GUEST);
-	if (must_wait(vcpu)) {
-		vcpu->mode = KVM_OUTSIDE_GUEST;
-		local_irq_enable();
-		preempt_enable();
-		return TO_GUEST;
-	}
-	vcpu->arch.state.shadow = gates.shadow;
-	vcpu->arch.has_run = true;
-	commit(vcpu, &plan);
-	enter_and_exit(vcpu);
-	local_irq_enable();
-	preempt_enable();
-	return exit_handle(vcpu);
+	return r == TO_GUEST ? plan_and_enter(vcpu, &gates) : r;
 }
 
 /* A halted vCPU sleeps until something of its own wakes it; TO_GUEST: look again. */
@@ -293,8 +296,8 @@ static int begin_run(struct kvm_vcpu *vcpu)
 
 void run_publish(struct kvm_vcpu *vcpu)
 {
+	const struct event_gates gates = run_gates(vcpu);
 	struct kvm_run *run = vcpu->run;
-	struct event_gates gates = run_gates(vcpu);
 
 	run->ready_for_interrupt_injection = events_irq_ready(&vcpu->arch.events, &gates);
 	run->if_flag = gates.if_set;

@@ -539,6 +539,10 @@ static void test_nmi_mask(void)
 		events_exit(&ev, &report);
 		CHECK(ev.nmi_mask == table[i].after, "row %u: %u", i, ev.nmi_mask);
 		CHECK(!ev.inflight.kind && !ev.nmi_begun, "row %u: delivered", i);
+
+		ev = (struct vcpu_events){ .nmi_mask = table[i].before };
+		events_exit(&ev, &report);
+		CHECK(ev.nmi_mask == table[i].after, "row %u, idle: %u", i, ev.nmi_mask);
 	}
 }
 
