@@ -214,7 +214,7 @@ static bool sets_rf(const struct event *event)
 struct event_plan events_plan(const struct vcpu_events *ev, const struct event_gates *gates)
 {
 	struct event_plan plan = { .irq_window = gates->irq_wanted };
-	bool irq_left, begun_left, nmi_left, masked, iret_goes, held;
+	bool irq_left, begun_left, nmi_left, masked, held;
 
 	if (events_idle(ev))
 		return plan;
@@ -235,17 +235,16 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 	plan.irq_window = irq_left;
 	plan.nmi_window = nmi_left;
 	/* watched, the IRET that RIP stands at would never run */
-	iret_goes = ev->nmi_mask == NMI_AT_IRET && plan.from == FROM_NOWHERE;
-	plan.watch_iret = masked && !iret_goes;
+	plan.iret_goes = ev->nmi_mask == NMI_AT_IRET && plan.from == FROM_NOWHERE;
+	plan.watch_iret = masked && !plan.iret_goes;
 	/*
 	 * No window tells of an NMI that is not masked.  What keeps it back is either a delivery,
-	 * and it goes right behind that, or a shadow: then one instruction goes, as does the IRET
-	 * that opens the mask, with nothing injected.
+	 * and it goes right behind that, or a shadow: then one instruction goes with nothing
+	 * injected, as does the IRET that opens the mask.
 	 */
 	held = nmi_left && (!masked || begun_left);
 	plan.again = plan.from != FROM_NOWHERE && held;
-	plan.step = iret_goes || (plan.from == FROM_NOWHERE && held);
-	plan.step_iret = iret_goes;
+	plan.step = plan.from == FROM_NOWHERE && (held || (plan.iret_goes && nmi_left));
 	return plan;
 }
 
@@ -269,8 +268,11 @@ void events_commit(struct vcpu_events *ev, const struct event_plan *plan)
 	default:
 		break;
 	}
+	/* a handler goes first: what stands at RIP is met again behind it */
 	if (plan->inject.kind && re_executes(&ev->irq))
 		ev->irq = no_event;
+	if (plan->inject.kind && ev->nmi_mask == NMI_AT_IRET)
+		ev->nmi_mask = NMI_MASKED;
 	ev->inflight = plan->inject;
 	/* written to CR2 or DR6 by now: a second attempt must not do it again */
 	ev->inflight.has_payload = false;
@@ -329,7 +331,7 @@ void events_exit(struct vcpu_events *ev, const struct event_report *report)
 	else if (report->at_iret)
 		ev->nmi_mask = NMI_AT_IRET;
 	else if (ev->nmi_mask == NMI_AT_IRET)
-		ev->nmi_mask = report->stepped ? NMI_OPEN : NMI_MASKED;
+		ev->nmi_mask = report->stepped || report->moved ? NMI_OPEN : NMI_MASKED;
 	if (report->undelivered.kind)
 		take_back(ev, &report->undelivered);
 	else

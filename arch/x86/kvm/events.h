@@ -108,10 +108,10 @@ struct event_gates {
  * @irq_window:	exit as soon as an interrupt can be taken
  * @nmi_window:	exit as soon as an NMI can be taken
  * @again:	exit right behind the delivery: another goes at its handler's first instruction
- * @watch_iret:	NMIs are masked: without virtual NMIs, exit at the next IRET (not if @step_iret)
- * @step:	exit after one instruction, also if it faults: the IRET that opens the mask, or the
- *		last one in a shadow
- * @step_iret:	it is that IRET; its frame brings RFLAGS
+ * @watch_iret:	NMIs are masked, and not @iret_goes: without virtual NMIs, exit at the next IRET
+ * @iret_goes:	RIP stands at the IRET that opens the mask, and it runs: exit if it faults
+ * @step:	exit after one instruction, also if it faults: that IRET, if an NMI waits for it, or
+ *		the last one in a shadow
  * @set_rf:	the frame's RFLAGS has RF (faults on their first delivery; SDM 17.3.1.1)
  */
 struct event_plan {
@@ -122,8 +122,8 @@ struct event_plan {
 	bool nmi_window;
 	bool again;
 	bool watch_iret;
+	bool iret_goes;
 	bool step;
-	bool step_iret;
 	bool set_rf;
 };
 
@@ -134,6 +134,7 @@ enum event_source { FROM_NOWHERE, FROM_INFLIGHT, FROM_FAULT, FROM_NMI_BEGUN, FRO
  * @undelivered: the event whose delivery the exit interrupted, as hardware names it
  * @at_iret:	exited at an IRET, before it, because of @watch_iret
  * @stepped:	the one instruction of @step has completed
+ * @moved:	RIP is not where the entry found it; after @iret_goes: the IRET has completed
  * @nmi_masked:	hardware's own mask, where @nmi_tracked
  * @nmi_tracked: hardware follows the NMI mask (virtual NMIs)
  */
@@ -141,6 +142,7 @@ struct event_report {
 	struct event undelivered;
 	bool at_iret;
 	bool stepped;
+	bool moved;
 	bool nmi_masked;
 	bool nmi_tracked;
 };

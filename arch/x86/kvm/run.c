@@ -151,6 +151,7 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_arch *arch = &vcpu->arch;
 	struct event_report report = { };
+	u64 rip = arch->state.rip;
 
 	trace_kvm_entry(vcpu->id, arch->state.rip);
 	fpu_enter(vcpu);
@@ -168,6 +169,7 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 		vcpu->stat.redelivered++;
 	if (report.at_iret)
 		vcpu->stat.nmi_window_exits++;
+	report.moved = arch->state.rip != rip;
 	events_exit(&arch->events, &report);
 	trace_kvm_exit(vcpu->id, &arch->exit, arch->state.rip, &report);
 

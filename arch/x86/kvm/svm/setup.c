@@ -216,6 +216,7 @@ void svm_vcpu_reset(struct kvm_vcpu *vcpu)
 	control->nested_cr3 = vcpu->arch.root;
 	svm->asid_generation = 0;
 	svm->stepping = false;
+	svm->iret_goes = false;
 	svm->soft_skip = 0;
 	svm_set_traps(vcpu);
 }

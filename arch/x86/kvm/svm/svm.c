@@ -15,6 +15,11 @@
 
 #define STEP_EXCEPTIONS	U32_MAX		/* while TF is borrowed, no handler may see it */
 
+/* What an IRET can raise before it completes (APM vol. 3, IRET). */
+#define IRET_EXCEPTIONS							\
+	(BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) | BIT(GP_VECTOR) |	\
+	 BIT(PF_VECTOR) | BIT(AC_VECTOR) | BIT(21))
+
 #define INVALID_VMCB	((u64)(u32)SVM_EXIT_ERR)
 
 /*
@@ -335,19 +340,25 @@ static void set_iret_watch(struct vcpu_svm *svm, bool on)
  * One instruction: there is no monitor trap, so TF is borrowed.  Nothing is
  * injected meanwhile, and every exception exits, so no frame ever shows it.
  */
-static void begin_step(struct kvm_vcpu *vcpu, bool iret)
+static void begin_step(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 
 	svm->stepping = true;
-	svm->step_iret = iret;
 	svm->step_tf = vcpu->arch.state.rflags & X86_EFLAGS_TF;
 	svm->step_dr6 = vmcb->save.dr6;
 	vmcb->save.dr6 = DR6_RESERVED;
 	vmcb->control.intercepts[INTERCEPT_EXCEPTION] = STEP_EXCEPTIONS;
 	vcpu->arch.state.rflags |= X86_EFLAGS_TF;
 	svm_touch(svm, CLEAN_INTERCEPTS | CLEAN_DR);
+}
+
+/* The IRET that opens the NMI mask runs by itself; if it faults, that is an exit. */
+static void let_iret_go(struct vcpu_svm *svm)
+{
+	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] |= IRET_EXCEPTIONS;
+	svm_touch(svm, CLEAN_INTERCEPTS);
 }
 
 static void svm_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
@@ -357,8 +368,11 @@ static void svm_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 	inject_event(vcpu, &plan->inject);
 	set_irq_window(svm, plan->irq_window);
 	set_iret_watch(svm, plan->watch_iret && !plan->step);
+	svm->iret_goes = plan->iret_goes;
 	if (plan->step)
-		begin_step(vcpu, plan->step_iret);
+		begin_step(vcpu);
+	else if (plan->iret_goes)
+		let_iret_go(svm);
 }
 
 /*
@@ -474,6 +488,12 @@ static void exit_exception(struct vcpu_svm *svm, struct vm_exit *exit, u8 vector
 		exit->exception.payload = vmcb->save.dr6 ^ DR6_RESERVED;
 }
 
+static void end_exceptions(struct kvm_vcpu *vcpu)
+{
+	to_svm(vcpu)->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = BIT(MC_VECTOR);
+	svm_set_traps(vcpu);
+}
+
 /* Give TF, DR6 and the exceptions back; a completed step is an answer, not an exit of its own. */
 static void end_step(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_report *report)
 {
@@ -490,14 +510,13 @@ static void end_step(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_r
 			exit->kind = EXIT_NONE;
 	}
 	/* a completed IRET has loaded the TF that counts */
-	if (!(report->stepped && svm->step_iret)) {
+	if (!(report->stepped && svm->iret_goes)) {
 		vcpu->arch.state.rflags &= ~(u64)X86_EFLAGS_TF;
 		vcpu->arch.state.rflags |= svm->step_tf;
 	}
 	vmcb->save.dr6 = svm->step_dr6;
-	vmcb->control.intercepts[INTERCEPT_EXCEPTION] = BIT(MC_VECTOR);
-	svm_set_traps(vcpu);
 	svm_touch(svm, CLEAN_DR);
+	end_exceptions(vcpu);
 }
 
 static void exit_io(struct vcpu_svm *svm, struct vm_exit *exit)
@@ -622,9 +641,13 @@ static void svm_exit(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_r
 	} else {
 		decode_other(vcpu, exit, report);
 	}
-	if (svm->stepping)
+	if (unlikely(svm->stepping)) {
 		end_step(vcpu, exit, report);
-	else if (unlikely(vcpu->arch.traps & TRAP_STEP))
+		return;
+	}
+	if (unlikely(svm->iret_goes))
+		end_exceptions(vcpu);
+	if (unlikely(vcpu->arch.traps & TRAP_STEP))
 		vcpu->arch.state.rflags &= ~(u64)X86_EFLAGS_TF;
 }
 

@@ -34,7 +34,7 @@ enum vmcb_clean {
  * @soft_skip:	RIP was moved over the instruction of an injected soft event by this much
  * @soft_rip:	where it was moved to
  * @stepping:	this entry borrows TF for one instruction
- * @step_iret:	that instruction is an IRET
+ * @iret_goes:	the instruction that this entry begins with is an IRET, and its faults exit
  * @step_tf:	the guest's own TF meanwhile
  * @step_dr6:	the guest's own DR6 meanwhile
  */
@@ -47,7 +47,7 @@ struct vcpu_svm {
 	u8 soft_skip;
 	u64 soft_rip;
 	bool stepping;
-	bool step_iret;
+	bool iret_goes;
 	u64 step_tf;
 	u64 step_dr6;
 };

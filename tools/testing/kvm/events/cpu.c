@@ -10,6 +10,8 @@
  *   soft exception as an exception;
  * - @step ends after one instruction, also if that one faults; only its
  *   completion is reported as stepped;
+ * - @iret_goes exits if the IRET faults, before its handler; later faults of
+ *   that kind may exit as well;
  * - @again is an exit right after the injection; nmi_window does nothing
  *   without hardware's help.
  *
@@ -88,6 +90,8 @@ static void leave(struct state *t, struct event undelivered, bool at_iret, bool 
 		.undelivered = undelivered,
 		.at_iret = at_iret,
 		.stepped = stepped,
+		/* where nothing rests on it, RIP has moved */
+		.moved = !t->iret_goes || t->moved,
 		.nmi_masked = machine->nmi_tracked && t->cpu.blocked,
 		.nmi_tracked = machine->nmi_tracked,
 	};
@@ -98,7 +102,9 @@ static void leave(struct state *t, struct event undelivered, bool at_iret, bool 
 	t->nmi_window = false;
 	t->again = false;
 	t->watch_iret = false;
+	t->iret_goes = false;
 	t->step = false;
+	t->moved = false;
 	reach(t, action);
 }
 
@@ -175,6 +181,7 @@ static void in_handler(const struct state *s, u8 phase, const char *action)
 	t.cpu.at = AT_ANYTHING;
 	t.cpu.shadow = 0;
 	t.phase = phase;
+	t.moved = t.iret_goes;
 	if (t.cpu.if_set) {
 		reach(&t, action);
 		t.cpu.if_set = false;
@@ -211,6 +218,7 @@ static void interrupted_injection(const struct state *s)
 			t.nmi_window = false;
 			t.again = false;
 			t.watch_iret = false;
+			t.iret_goes = false;
 			reach(&t, "NMI interrupted, mask set");
 		}
 		return;
@@ -242,6 +250,7 @@ static void completed(struct state *t, const char *action)
 {
 	t->cpu.at = AT_ANYTHING;
 	t->phase = RUNNING;
+	t->moved = t->iret_goes;
 	if (t->step)
 		leave(t, nothing, false, true, action);
 	else
@@ -281,6 +290,9 @@ static void run_fault(const struct state *s, enum ware ware)
 		t.cpu.at = AT_ANYTHING;
 		t.cpu.shadow = 0;
 		leave(&t, nothing, false, false, "stepped instruction faults");
+	} else if (s->iret_goes && wares[ware].class != BENIGN_CLASS) {
+		t.cpu.shadow = 0;
+		leave(&t, nothing, false, false, "exception exits");
 	} else {
 		in_handler(s, RUNNING, "own exception");
 	}
@@ -488,6 +500,7 @@ static void enter(const struct state *s, bool irq_wanted)
 	t.nmi_window = plan.nmi_window;
 	t.again = plan.again;
 	t.watch_iret = plan.watch_iret;
+	t.iret_goes = plan.iret_goes;
 	t.step = plan.step;
 	reach(&t, "enter");
 }

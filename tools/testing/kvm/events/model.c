@@ -131,7 +131,9 @@ static void pack_rest(struct packer *p, struct state *s)
 	PACK(p, s->nmi_window, 1);
 	PACK(p, s->again, 1);
 	PACK(p, s->watch_iret, 1);
+	PACK(p, s->iret_goes, 1);
 	PACK(p, s->step, 1);
+	PACK(p, s->moved, 1);
 }
 
 static struct key pack(const struct state *s)

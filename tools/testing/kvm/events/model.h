@@ -105,7 +105,10 @@ struct state {
 	bool nmi_window;
 	bool again;
 	bool watch_iret;
+	bool iret_goes;
 	bool step;
+	/* since then, where it matters (@iret_goes): an instruction has completed */
+	bool moved;
 };
 
 /**

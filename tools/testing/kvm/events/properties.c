@@ -186,8 +186,9 @@ static void check_windows(const struct state *s, const struct event_gates *gates
 	MUST(s, plan->nmi_window == nmi_left, "NMI window: %d", plan->nmi_window);
 	MUST(s, plan->watch_iret == (masked && !iret_goes), "IRET is watched: %d",
 	     plan->watch_iret);
-	MUST(s, plan->step_iret == iret_goes, "step over an IRET: %d", plan->step_iret);
-	MUST(s, plan->step == (!plan->inject.kind && (iret_goes || (reaches && s->cpu.shadow))),
+	MUST(s, plan->iret_goes == iret_goes, "the IRET goes: %d", plan->iret_goes);
+	MUST(s, plan->step == (!plan->inject.kind && nmi_left &&
+			       (iret_goes || (reaches && s->cpu.shadow))),
 	     "step: %d", plan->step);
 	MUST(s, plan->again == (plan->inject.kind && reaches), "again: %d", plan->again);
 	/* the three ways in which a latched NMI comes to be asked about again */
@@ -452,7 +453,8 @@ static struct event drain_step(struct state *t)
 	else if (plan.watch_iret && !machine->nmi_tracked)
 		report.at_iret = true;
 	else
-		t->cpu.blocked = false, t->cpu.shadow = 0, report.stepped = plan.step;
+		t->cpu.blocked = false, t->cpu.shadow = 0, report.stepped = plan.step,
+		report.moved = true;
 	report.nmi_masked = machine->nmi_tracked && t->cpu.blocked;
 	events_exit(&t->ev, &report);
 	return plan.inject;

@@ -374,7 +374,7 @@ static void check_mix(const struct mix *mix, unsigned int n)
 	if (ev->shutdown) {
 		CHECK(plan.shutdown && !plan.from && !plan.inject.kind && !plan.irq_window &&
 		      !plan.nmi_window && !plan.again && !plan.watch_iret && !plan.step &&
-		      !plan.step_iret && !plan.set_rf, "mix %u", n);
+		      !plan.iret_goes && !plan.set_rf, "mix %u", n);
 		return;
 	}
 	CHECK(!plan.shutdown, "mix %u", n);
@@ -383,10 +383,10 @@ static void check_mix(const struct mix *mix, unsigned int n)
 	CHECK(plan.irq_window == (irq_left || mix->gates.irq_wanted), "mix %u", n);
 	CHECK(plan.nmi_window == nmi_left, "mix %u", n);
 	CHECK(plan.watch_iret == (masked && !iret), "mix %u", n);
-	CHECK(plan.step == (iret || (reaches && from == FROM_NOWHERE && mix->gates.shadow)),
-	      "mix %u", n);
+	CHECK(plan.step == ((iret && nmi_left) ||
+			    (reaches && from == FROM_NOWHERE && mix->gates.shadow)), "mix %u", n);
 	CHECK(plan.again == (reaches && from != FROM_NOWHERE), "mix %u", n);
-	CHECK(plan.step_iret == iret, "mix %u", n);
+	CHECK(plan.iret_goes == iret, "mix %u", n);
 	CHECK(plan.set_rf == (from == FROM_FAULT && ev->fault.vector == 14), "mix %u", n);
 }
 
@@ -509,23 +509,26 @@ static void test_nmi_mask(void)
 {
 	static const struct {
 		u8 before;
-		bool at_iret, stepped, tracked, hardware;
+		bool at_iret, stepped, moved, tracked, hardware;
 		u8 after;
 	} table[] = {
-		{ NMI_OPEN, false, false, false, false, NMI_OPEN },
-		{ NMI_OPEN, false, true, false, false, NMI_OPEN },
-		{ NMI_OPEN, false, false, false, true, NMI_OPEN },
-		{ NMI_MASKED, false, false, false, false, NMI_MASKED },
-		{ NMI_MASKED, false, true, false, false, NMI_MASKED },
-		{ NMI_MASKED, true, false, false, false, NMI_AT_IRET },
-		{ NMI_AT_IRET, true, false, false, false, NMI_AT_IRET },
-		{ NMI_AT_IRET, false, true, false, false, NMI_OPEN },
-		{ NMI_AT_IRET, false, false, false, false, NMI_MASKED },
-		{ NMI_OPEN, false, false, true, true, NMI_MASKED },
-		{ NMI_MASKED, false, false, true, true, NMI_MASKED },
-		{ NMI_MASKED, false, false, true, false, NMI_OPEN },
-		{ NMI_MASKED, true, false, true, true, NMI_MASKED },
-		{ NMI_AT_IRET, false, true, true, true, NMI_MASKED },
+		{ NMI_OPEN, false, false, false, false, false, NMI_OPEN },
+		{ NMI_OPEN, false, true, true, false, false, NMI_OPEN },
+		{ NMI_OPEN, false, false, true, false, true, NMI_OPEN },
+		{ NMI_MASKED, false, false, false, false, false, NMI_MASKED },
+		{ NMI_MASKED, false, false, true, false, false, NMI_MASKED },
+		{ NMI_MASKED, false, true, true, false, false, NMI_MASKED },
+		{ NMI_MASKED, true, false, true, false, false, NMI_AT_IRET },
+		{ NMI_AT_IRET, true, false, false, false, false, NMI_AT_IRET },
+		{ NMI_AT_IRET, false, true, true, false, false, NMI_OPEN },
+		{ NMI_AT_IRET, false, true, false, false, false, NMI_OPEN },
+		{ NMI_AT_IRET, false, false, true, false, false, NMI_OPEN },
+		{ NMI_AT_IRET, false, false, false, false, false, NMI_MASKED },
+		{ NMI_OPEN, false, false, true, true, true, NMI_MASKED },
+		{ NMI_MASKED, false, false, true, true, true, NMI_MASKED },
+		{ NMI_MASKED, false, false, true, true, false, NMI_OPEN },
+		{ NMI_MASKED, true, false, true, true, true, NMI_MASKED },
+		{ NMI_AT_IRET, false, true, true, true, true, NMI_MASKED },
 	};
 	unsigned int i;
 
@@ -533,6 +536,7 @@ static void test_nmi_mask(void)
 		struct vcpu_events ev = { .nmi_mask = table[i].before, .inflight = nmi() };
 		struct event_report report = {
 			.at_iret = table[i].at_iret, .stepped = table[i].stepped,
+			.moved = table[i].moved,
 			.nmi_tracked = table[i].tracked, .nmi_masked = table[i].hardware,
 		};
 

@@ -228,6 +228,86 @@ TEST_F(nmi, c66_iret_that_faults)
 	EXPECT_EVENT(self->vm, 1, 2, NO_EC, GA(nmi_far_iret_itself));
 }
 
+/* The same with no NMI there yet: one that comes while the fault is handled has to wait as well. */
+TEST_F(nmi, c66_nmi_behind_an_iret_that_faults)
+{
+	vm_start(self->vm, GA(nmi_far_iret), 0);
+	put_frame(self->vm, DATA, GA(nmi_far_iret_after));
+	*pte_of(self->vm, DATA) = DATA;
+	idt_ist(self->vm, 14, 1);
+	handler_hook(self->vm, 14, GA(nmi_map_stack));
+	ASSERT_EQ(0, events_set(self->vm, events_nmi(0, 0, 1)));
+	ASSERT_OUT(self->vm, PORT_MARK);
+	ASSERT_EVENTS(self->vm, 1);
+	EXPECT_EVENT(self->vm, 0, 14, 0, GA(nmi_far_iret_itself));
+	ASSERT_EQ(0, vm_nmi(self->vm));
+	ASSERT_EQ(0, vm_complete(self->vm));
+	ASSERT_EQ(0, variant->carry_on(self->vm));
+	ASSERT_SETTLED(self->vm);
+	ASSERT_EVENTS(self->vm, 2);
+	EXPECT_EVENT(self->vm, 1, 2, NO_EC, GA(nmi_far_iret_itself));
+}
+
+/* IRET to RBX, which makes an exception of its own before anything can exit. */
+GUEST(nmi_iret_to,
+	"mov %rsp, %rax\n"
+	"push $" STR(SEL_DATA) "\n"
+	"push %rax\n"
+	"pushf\n"
+	"push $" STR(SEL_CODE) "\n"
+	"push %rbx\n"
+	"iretq\n"
+	"nmi_page_fault: mov " STR(DATA) ", %al\n"
+	"jmp rt_done\n"
+	"nmi_protection: mov (%rdx), %al\n"
+	"jmp rt_done\n"
+	"nmi_undefined: ud2\n"
+	"jmp rt_done\n"
+	"nmi_breakpoint: int3\n"
+	"nmi_behind_it: jmp rt_done");
+LABEL(nmi_page_fault);
+LABEL(nmi_protection);
+LABEL(nmi_undefined);
+LABEL(nmi_breakpoint);
+LABEL(nmi_behind_it);
+
+TEST_F(nmi, c63_iret_to_an_exception)
+{
+	const struct {
+		uint64_t to, at;
+		unsigned int vector, skip;
+		int64_t ec;
+	} rows[] = {
+		{ GA(nmi_page_fault), GA(nmi_page_fault), 14, 7, 0 },
+		{ GA(nmi_protection), GA(nmi_protection), 13, 2, 0 },
+		{ GA(nmi_undefined), GA(nmi_undefined), 6, 2, NO_EC },
+		{ GA(nmi_breakpoint), GA(nmi_behind_it), 3, 0, NO_EC },
+	};
+	struct kvm_regs regs;
+	unsigned int i;
+
+	*pte_of(self->vm, DATA) = DATA;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		handler_skip(self->vm, rows[i].vector, rows[i].skip);
+		vm_start(self->vm, GA(nmi_iret_to), 0);
+		ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_REGS, &regs));
+		regs.rbx = rows[i].to;
+		regs.rdx = 1ULL << 63;
+		ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
+		ASSERT_EQ(0, events_set(self->vm, events_nmi(0, 0, 1)));
+		ASSERT_EQ(0, variant->carry_on(self->vm));
+		ASSERT_SETTLED(self->vm);
+		ASSERT_EVENTS(self->vm, 2 * i + 1);
+		EXPECT_EVENT(self->vm, 2 * i, rows[i].vector, rows[i].ec, rows[i].at);
+		if (rows[i].vector == 14)
+			EXPECT_EQ(DATA, log_at(self->vm, 2 * i)->cr2);
+		ASSERT_EQ(0, vm_nmi(self->vm));
+		ASSERT_SETTLED(self->vm);
+		ASSERT_EVENTS(self->vm, 2 * i + 2);
+		EXPECT_EVENT(self->vm, 2 * i + 1, 2, NO_EC, GA(rt_done) + 2);
+	}
+}
+
 TEST_F(nmi, c67_saved_in_the_handler)
 {
 	handler_hook(self->vm, 2, GA(nmi_hook));
