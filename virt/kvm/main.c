@@ -288,15 +288,18 @@ static int __init kvm_init(void)
 	err = kvm_cpus_init();
 	if (err)
 		goto out_vcpu;
-	kvm_stats_init();
 	err = misc_register(&kvm_dev);
-	if (!err)
-		return 0;
+	if (err)
+		goto out_cpus;
+	/* Last, for debugfs minds another's directory.  A VM made meanwhile has no counters. */
+	kvm_stats_init();
+	return 0;
 
-	pr_err("/dev/kvm cannot be had (%d): another hypervisor owns it\n", err);
-	kvm_stats_exit();
+out_cpus:
 	kvm_cpus_exit();
 out_vcpu:
+	if (err == -EBUSY)
+		pr_err("another hypervisor owns /dev/kvm\n");
 	kvm_vcpu_exit();
 out_arch:
 	kvm_arch_exit();
