@@ -102,6 +102,7 @@ struct vm_exit {
 /**
  * struct backend_features - what the chosen hardware can do; set once at load
  * @name:	"SVM" or "VMX"
+ * @trace_isa:	by which trace-cmd and perf know whose exit codes they see: 1 VMX, 2 SVM
  * @max_gpa_bits: width of second-level addresses
  * @table_levels: how many levels of second-level tables hardware walks, 4 or 5
  * @huge_2m:	second-level pages of 2 MiB
@@ -112,6 +113,7 @@ struct vm_exit {
  */
 struct backend_features {
 	const char *name;
+	u8 trace_isa;
 	u8 max_gpa_bits;
 	u8 table_levels;
 	bool huge_2m;
