@@ -8,20 +8,8 @@
  * is refused, in the manuals' order, which share nothing with cr.c.  "mutants"
  * says what it is good for.
  */
-#include <stdio.h>
+#include "../check.h"
 #include "cr.h"
-
-static unsigned int passed, failed;
-static unsigned long complaints;
-
-#define CHECK(condition, ...)							\
-	do {									\
-		if (!(condition) && complaints++ < 20) {			\
-			printf("unit.c:%d: %s: ", __LINE__, #condition);	\
-			printf(__VA_ARGS__);					\
-			printf("\n");						\
-		}								\
-	} while (0)
 
 #define LL(value)	((unsigned long long)(value))
 
@@ -705,35 +693,21 @@ static void test_pat(void)
 			}
 }
 
-static void run(const char *name, void (*test)(void))
-{
-	complaints = 0;
-	test();
-	if (complaints) {
-		failed++;
-		printf("not ok cr, %s: %s: %lu complaints\n", COMPILER, name, complaints);
-	} else {
-		passed++;
-		printf("ok cr, %s: %s\n", COMPILER, name);
-	}
-}
-
 int main(void)
 {
-	run("CR0 that the guest may write", test_cr0);
-	run("CR0 as it reads after", test_cr0_normal);
-	run("CR3 that the guest may write", test_cr3);
-	run("CR4 that the guest may write", test_cr4);
-	run("CR4 bits that exist", test_cr4_limits);
-	run("EFER that the guest may write", test_efer);
-	run("EFER bits that exist", test_efer_limits);
-	run("EFER.LMA follows LME and PG", test_efer_with_lma);
-	run("states that userspace may set", test_state);
-	run("states of bits that exist", test_state_limits);
-	run("what the guest may write, userspace may set", test_reachable);
-	run("XCR0 components", test_xcr0);
-	run("XCR0 bits that exist", test_xcr0_limits);
-	run("PAT memory types", test_pat);
-	printf("cr, %s: %u passed, %u failed\n", COMPILER, passed, failed);
-	return failed != 0;
+	check_run("cr, " COMPILER ": CR0 that the guest may write", test_cr0);
+	check_run("cr, " COMPILER ": CR0 as it reads after", test_cr0_normal);
+	check_run("cr, " COMPILER ": CR3 that the guest may write", test_cr3);
+	check_run("cr, " COMPILER ": CR4 that the guest may write", test_cr4);
+	check_run("cr, " COMPILER ": CR4 bits that exist", test_cr4_limits);
+	check_run("cr, " COMPILER ": EFER that the guest may write", test_efer);
+	check_run("cr, " COMPILER ": EFER bits that exist", test_efer_limits);
+	check_run("cr, " COMPILER ": EFER.LMA follows LME and PG", test_efer_with_lma);
+	check_run("cr, " COMPILER ": states that userspace may set", test_state);
+	check_run("cr, " COMPILER ": states of bits that exist", test_state_limits);
+	check_run("cr, " COMPILER ": what the guest may write, userspace may set", test_reachable);
+	check_run("cr, " COMPILER ": XCR0 components", test_xcr0);
+	check_run("cr, " COMPILER ": XCR0 bits that exist", test_xcr0_limits);
+	check_run("cr, " COMPILER ": PAT memory types", test_pat);
+	return check_end();
 }

@@ -7,20 +7,8 @@
  * reading of SDM vol. 3, 4.3 to 4.7, written here as rules in the manual's order
  * and sharing nothing with walk.c.  "mutants" says what each test is good for.
  */
-#include <stdio.h>
+#include "../check.h"
 #include "../../../../arch/x86/kvm/mmu/walk.h"
-
-static unsigned int passed, failed;
-static unsigned long complaints;
-
-#define CHECK(condition, ...)							\
-	do {									\
-		if (!(condition) && complaints++ < 20) {			\
-			printf("unit.c:%d: %s: ", __LINE__, #condition);	\
-			printf(__VA_ARGS__);					\
-			printf("\n");						\
-		}								\
-	} while (0)
 
 #define P	0x001ULL
 #define W	0x002ULL
@@ -640,35 +628,21 @@ static void test_errors(void)
 	}
 }
 
-static void run(const char *name, void (*test)(void))
-{
-	complaints = 0;
-	test();
-	if (complaints) {
-		failed++;
-		printf("not ok %s: %lu complaints\n", name, complaints);
-	} else {
-		passed++;
-		printf("ok %s\n", name);
-	}
-}
-
 int main(void)
 {
-	run("walk without paging", test_no_paging);
-	run("walk translates in all modes and page sizes", test_translate);
-	run("walk ignores bits that are no address", test_address_bits);
-	run("walk PSE-36", test_pse36);
-	run("walk tells the rights it found", test_result_rights);
-	run("walk absent entries", test_absent);
-	run("walk fetch bit of the error code", test_fetch_bit);
-	run("walk reserved bits", test_reserved);
-	run("walk reserved bits of absent entries", test_reserved_absent);
-	run("walk rights", test_rights);
-	run("walk accessed and dirty bits", test_marks);
-	run("walk leaves entries alone", test_no_marks);
-	run("walk races with the guest", test_races);
-	run("walk callbacks that fail", test_errors);
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed != 0;
+	check_run("walk without paging", test_no_paging);
+	check_run("walk translates in all modes and page sizes", test_translate);
+	check_run("walk ignores bits that are no address", test_address_bits);
+	check_run("walk PSE-36", test_pse36);
+	check_run("walk tells the rights it found", test_result_rights);
+	check_run("walk absent entries", test_absent);
+	check_run("walk fetch bit of the error code", test_fetch_bit);
+	check_run("walk reserved bits", test_reserved);
+	check_run("walk reserved bits of absent entries", test_reserved_absent);
+	check_run("walk rights", test_rights);
+	check_run("walk accessed and dirty bits", test_marks);
+	check_run("walk leaves entries alone", test_no_marks);
+	check_run("walk races with the guest", test_races);
+	check_run("walk callbacks that fail", test_errors);
+	return check_end();
 }
