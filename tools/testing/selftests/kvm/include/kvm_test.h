@@ -75,6 +75,15 @@ do {									\
 		       (unsigned long long)(rip), log_text(vm));	\
 	}
 
+/* Set, carried on as the variant says, and the guest comes to its end: n handlers ran. */
+#define ASSERT_CARRIED(events, n)					\
+do {									\
+	ASSERT_EQ(0, events_set(self->vm, events));			\
+	ASSERT_EQ(0, variant->carry_on(self->vm));			\
+	ASSERT_SETTLED(self->vm);					\
+	ASSERT_EVENTS(self->vm, n);					\
+} while (0)
+
 /* H(v): the handler ran exactly once, and saw this. */
 #define ASSERT_H(vm, vector, ec, rip)					\
 do {									\

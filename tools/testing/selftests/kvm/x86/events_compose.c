@@ -30,16 +30,18 @@ FIXTURE_TEARDOWN(compose)
 	vm_destroy(self->vm);
 }
 
+static void add_irq(struct kvm_vcpu_events *events, unsigned int vector)
+{
+	events->interrupt.injected = 1;
+	events->interrupt.nr = vector;
+}
+
 TEST_F(compose, c83_nmi_and_irq)
 {
 	struct kvm_vcpu_events events = events_nmi(1, 0, 0);
 
-	events.interrupt.injected = 1;
-	events.interrupt.nr = 0x40;
-	ASSERT_EQ(0, events_set(self->vm, events));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 2);
+	add_irq(&events, 0x40);
+	ASSERT_CARRIED(events, 2);
 	EXPECT_EVENT(self->vm, 0, 2, NO_EC, GA(rt_done));
 	EXPECT_EVENT(self->vm, 1, 0x40, NO_EC, GA(rt_done));
 }
@@ -49,12 +51,8 @@ TEST_F(compose, c84_exception_nmi_and_irq)
 	struct kvm_vcpu_events events = events_exception(13, 0x18, false);
 
 	events.nmi.injected = 1;
-	events.interrupt.injected = 1;
-	events.interrupt.nr = 0x40;
-	ASSERT_EQ(0, events_set(self->vm, events));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 3);
+	add_irq(&events, 0x40);
+	ASSERT_CARRIED(events, 3);
 	EXPECT_EVENT(self->vm, 0, 2, NO_EC, STUB(13));
 	EXPECT_EVENT(self->vm, 1, 13, 0x18, GA(rt_done));
 	EXPECT_EVENT(self->vm, 2, 0x40, NO_EC, GA(rt_done));
@@ -69,12 +67,8 @@ TEST_F(compose, c84_everything)
 	events.nmi.injected = 1;
 	events.nmi.pending = 1;
 	events.flags = KVM_VCPUEVENT_VALID_NMI_PENDING;
-	events.interrupt.injected = 1;
-	events.interrupt.nr = 0x40;
-	ASSERT_EQ(0, events_set(self->vm, events));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 4);
+	add_irq(&events, 0x40);
+	ASSERT_CARRIED(events, 4);
 	for (i = 0; i < 4; i++)
 		nmis += log_at(self->vm, i)->vector == 2;
 	EXPECT_EQ(2U, nmis);
@@ -86,12 +80,8 @@ TEST_F(compose, c85_pending_exception_and_irq)
 	struct kvm_vcpu_events events = events_exception(5, NO_EC, true);
 
 	NEED_CAP(self->vm, KVM_CAP_EXCEPTION_PAYLOAD);
-	events.interrupt.injected = 1;
-	events.interrupt.nr = 0x40;
-	ASSERT_EQ(0, events_set(self->vm, events));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 2);
+	add_irq(&events, 0x40);
+	ASSERT_CARRIED(events, 2);
 	EXPECT_EVENT(self->vm, 0, 5, NO_EC, GA(rt_done));
 	EXPECT_EVENT(self->vm, 1, 0x40, NO_EC, GA(rt_done));
 }
@@ -100,12 +90,8 @@ TEST_F(compose, c85_injected_exception_and_irq)
 {
 	struct kvm_vcpu_events events = events_exception(14, 2, false);
 
-	events.interrupt.injected = 1;
-	events.interrupt.nr = 0x40;
-	ASSERT_EQ(0, events_set(self->vm, events));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 2);
+	add_irq(&events, 0x40);
+	ASSERT_CARRIED(events, 2);
 	EXPECT_EVENT(self->vm, 0, 14, 2, GA(rt_done));
 	EXPECT_EVENT(self->vm, 1, 0x40, NO_EC, GA(rt_done));
 }
@@ -124,8 +110,7 @@ TEST_F(compose, c85_irq_waits_behind_an_exception)
 	struct kvm_vcpu_events events = events_exception(14, 2, false);
 
 	vm_start(self->vm, GA(compose_sti), 0);
-	events.interrupt.injected = 1;
-	events.interrupt.nr = 0x40;
+	add_irq(&events, 0x40);
 	ASSERT_EQ(0, events_set(self->vm, events));
 	ASSERT_EQ(0, variant->carry_on(self->vm));
 	ASSERT_OUT(self->vm, PORT_MARK);
@@ -145,10 +130,7 @@ TEST_F(compose, c86_debug_trap_and_nmi)
 	NEED_CAP(self->vm, KVM_CAP_EXCEPTION_PAYLOAD);
 	events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
 	events.nmi.pending = 1;
-	ASSERT_EQ(0, events_set(self->vm, events));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 2);
+	ASSERT_CARRIED(events, 2);
 	EXPECT_EVENT(self->vm, 0, 2, NO_EC, STUB(1));
 	EXPECT_EVENT(self->vm, 1, 1, NO_EC, GA(rt_done));
 	EXPECT_EQ(0xffff4ff0ULL, log_at(self->vm, 1)->dr6);
@@ -160,10 +142,7 @@ TEST_F(compose, c87_irq_and_pending_nmi)
 
 	events.flags = KVM_VCPUEVENT_VALID_NMI_PENDING;
 	events.nmi.pending = 1;
-	ASSERT_EQ(0, events_set(self->vm, events));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 2);
+	ASSERT_CARRIED(events, 2);
 	EXPECT_EVENT(self->vm, 0, 2, NO_EC, STUB(0x40));
 	EXPECT_EVENT(self->vm, 1, 0x40, NO_EC, GA(rt_done));
 }

@@ -114,10 +114,7 @@ TEST_F(irq, c75_events_take_it_back)
 
 	vm_start(self->vm, GA(rt_done), RFLAGS_IF);
 	ASSERT_EQ(0, vm_interrupt(self->vm, 0x61));
-	ASSERT_EQ(0, events_set(self->vm, none));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 0);
+	ASSERT_CARRIED(none, 0);
 }
 
 /* c112: the same interrupt in SREGS and in the events is one interrupt. */
@@ -140,10 +137,7 @@ TEST_F(irq, c113_set_then_cleared)
 
 	vm_start(self->vm, GA(rt_done), RFLAGS_IF);
 	ASSERT_EQ(0, events_set(self->vm, events_irq(0x40)));
-	ASSERT_EQ(0, events_set(self->vm, none));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 0);
+	ASSERT_CARRIED(none, 0);
 }
 
 TEST_HARNESS_MAIN

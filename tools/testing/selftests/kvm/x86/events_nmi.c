@@ -86,10 +86,7 @@ TEST_F(nmi, c62_one_pending)
 
 TEST_F(nmi, c62_two_pending)
 {
-	ASSERT_EQ(0, events_set(self->vm, events_nmi(0, 2, 0)));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 2);
+	ASSERT_CARRIED(events_nmi(0, 2, 0), 2);
 	EXPECT_EVENT(self->vm, 0, 2, NO_EC, GA(rt_done));
 	EXPECT_EVENT(self->vm, 1, 2, NO_EC, GA(rt_done));
 	EXPECT_EQ(STACK_TOP, log_at(self->vm, 1)->rsp);
@@ -104,10 +101,7 @@ TEST_F(nmi, c62_injected)
 
 TEST_F(nmi, c09_never_more_than_two)
 {
-	ASSERT_EQ(0, events_set(self->vm, events_nmi(0, 255, 0)));
-	ASSERT_EQ(0, variant->carry_on(self->vm));
-	ASSERT_SETTLED(self->vm);
-	ASSERT_EVENTS(self->vm, 2);
+	ASSERT_CARRIED(events_nmi(0, 255, 0), 2);
 }
 
 TEST_F(nmi, c63_masked_until_iret)

@@ -231,29 +231,66 @@ static bool progress(volatile uint32_t *count)
 	return false;
 }
 
-static int finish(struct vm *vm, pthread_t thread, struct runner *runner)
+static volatile uint32_t *count_of(struct vm *vm)
 {
+	return (volatile uint32_t *)(vm->mem + DATA);
+}
+
+/* The guest works while @step is done to its memory again and again; 0 if it went on each time. */
+static int while_running(struct vm *vm, unsigned int times,
+			 bool (*step)(struct vm *vm, unsigned int turn))
+{
+	struct runner runner = { .vm = vm };
+	pthread_t thread;
+	unsigned int i;
+	bool alive = true;
+
+	vm_start(vm, GA(code_busy), 0);
+	if (pthread_create(&thread, NULL, run_thread, &runner))
+		return -1;
+	for (i = 0; i < times && alive; i++)
+		alive = step(vm, i) && progress(count_of(vm));
 	vm->mem[DATA + 8] = 1;
 	pthread_join(thread, NULL);
-	return runner->result;
+	return alive ? runner.result : -1;
+}
+
+static bool drop(struct vm *vm, unsigned int turn)
+{
+	return !madvise(vm->mem + DATA + 0x1000 * (1 + turn % PAGES), 0x1000, MADV_DONTNEED);
+}
+
+static bool protect(struct vm *vm, unsigned int turn)
+{
+	uint64_t page = DATA + 0x1000 * (1 + turn % PAGES);
+
+	vm_page(vm, page, turn & 1 ? PROT_READ : PROT_NONE);
+	usleep(100);
+	vm_page(vm, page, PROT_READ | PROT_WRITE);
+	return true;
+}
+
+/* The child's copy stands still, whatever the guest writes. */
+static bool copy(struct vm *vm, unsigned int turn)
+{
+	volatile uint32_t *count = count_of(vm);
+	pid_t pid = fork();
+	uint32_t then;
+	int status;
+
+	(void)turn;
+	if (!pid) {
+		then = *count;
+		usleep(2000);
+		_exit(then == *count ? 0 : 1);
+	}
+	return pid > 0 && progress(count) && waitpid(pid, &status, 0) == pid && !status;
 }
 
 /* A page dropped between the guest's store and its compare may read 0. */
 TEST_F(notifier, dropped_while_running)
 {
-	struct runner runner = { .vm = self->vm };
-	pthread_t thread;
-	unsigned int i;
-	bool alive = true;
-
-	vm_start(self->vm, GA(code_busy), 0);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, run_thread, &runner));
-	for (i = 0; i < 60 && alive; i++) {
-		madvise(self->vm->mem + DATA + 0x1000 * (1 + i % PAGES), 0x1000, MADV_DONTNEED);
-		alive = progress(self->count);
-	}
-	EXPECT_EQ(0, finish(self->vm, thread, &runner));
-	EXPECT_TRUE(alive);
+	EXPECT_EQ(0, while_running(self->vm, 60, drop));
 	EXPECT_EQ(KVM_EXIT_IO, self->vm->run->exit_reason);
 	EXPECT_GE(60U, self->count[1]);
 	EXPECT_EQ(0U, log_count(self->vm));
@@ -262,23 +299,7 @@ TEST_F(notifier, dropped_while_running)
 /* Write-protected for a moment, again and again: nothing may be lost. */
 TEST_F(notifier, protected_while_running)
 {
-	struct runner runner = { .vm = self->vm };
-	pthread_t thread;
-	unsigned int i;
-	bool alive = true;
-
-	vm_start(self->vm, GA(code_busy), 0);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, run_thread, &runner));
-	for (i = 0; i < 60 && alive; i++) {
-		uint64_t page = DATA + 0x1000 * (1 + i % PAGES);
-
-		vm_page(self->vm, page, i & 1 ? PROT_READ : PROT_NONE);
-		usleep(100);
-		vm_page(self->vm, page, PROT_READ | PROT_WRITE);
-		alive = progress(self->count);
-	}
-	EXPECT_EQ(0, finish(self->vm, thread, &runner));
-	EXPECT_TRUE(alive);
+	EXPECT_EQ(0, while_running(self->vm, 60, protect));
 	EXPECT_EQ(KVM_EXIT_IO, self->vm->run->exit_reason);
 	EXPECT_EQ(0U, self->count[1]);
 	EXPECT_EQ(0U, log_count(self->vm));
@@ -287,28 +308,8 @@ TEST_F(notifier, protected_while_running)
 /* Children come and go; the parent's guest writes to copies all the time. */
 TEST_F(notifier, forked_while_running)
 {
-	struct runner runner = { .vm = self->vm };
-	pthread_t thread;
-	unsigned int i;
-	bool alive = true;
-
-	vm_start(self->vm, GA(code_busy), 0);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, run_thread, &runner));
-	for (i = 0; i < 20 && alive; i++) {
-		pid_t pid = fork();
-		uint32_t then;
-
-		if (!pid) {
-			then = *self->count;
-			usleep(2000);
-			_exit(then == *self->count ? 0 : 1);
-		}
-		alive = pid > 0 && progress(self->count);
-		waitpid(pid, (int *)&then, 0);
-		alive = alive && then == 0;
-	}
-	EXPECT_EQ(0, finish(self->vm, thread, &runner));
-	EXPECT_TRUE(alive);
+	EXPECT_EQ(0, while_running(self->vm, 20, copy));
+	EXPECT_EQ(KVM_EXIT_IO, self->vm->run->exit_reason);
 	EXPECT_EQ(0U, self->count[1]);
 	EXPECT_EQ(0U, log_count(self->vm));
 }
