@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The host changes what is behind the guest's memory, before the guest runs
- * and while it runs: dropped, protected, moved, copied on write.
+ * and while it runs: dropped, protected, moved, copied on write, compacted, merged.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -312,6 +312,85 @@ TEST_F(notifier, forked_while_running)
 	EXPECT_EQ(KVM_EXIT_IO, self->vm->run->exit_reason);
 	EXPECT_EQ(0U, self->count[1]);
 	EXPECT_EQ(0U, log_count(self->vm));
+}
+
+static bool tell(const char *path, const char *what)
+{
+	int fd = open(path, O_WRONLY);
+	bool told = fd >= 0 && write(fd, what, strlen(what)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return told;
+}
+
+/* The host moves memory about to make room for huge pages. */
+static bool compact(struct vm *vm, unsigned int turn)
+{
+	(void)vm;
+	(void)turn;
+	return tell("/proc/sys/vm/compact_memory", "1");
+}
+
+TEST_F(notifier, compacted_while_running)
+{
+	if (!compact(self->vm, 0))
+		SKIP(return, "the host's memory cannot be compacted");
+	EXPECT_EQ(0, while_running(self->vm, 20, compact));
+	EXPECT_EQ(KVM_EXIT_IO, self->vm->run->exit_reason);
+	EXPECT_EQ(0U, self->count[1]);
+	EXPECT_EQ(0U, log_count(self->vm));
+}
+
+#define KSM	"/sys/kernel/mm/ksm/"
+
+static unsigned long merged_pages(void)
+{
+	unsigned long pages = 0;
+	FILE *file = fopen(KSM "pages_sharing", "r");
+
+	if (file && fscanf(file, "%lu", &pages) != 1)
+		pages = 0;
+	if (file)
+		fclose(file);
+	return pages;
+}
+
+/* Until the host has merged @pages, or does not in ten seconds. */
+static bool merge(struct vm *vm, unsigned int pages)
+{
+	unsigned int i;
+
+	if (madvise(vm->mem + DATA, pages * 0x1000, MADV_MERGEABLE) ||
+	    !tell(KSM "pages_to_scan", "1000") || !tell(KSM "run", "1"))
+		return false;
+	for (i = 0; i < 1000 && merged_pages() < pages - 1; i++)
+		usleep(10000);
+	return merged_pages() >= pages - 1;
+}
+
+/* Pages that are alike become one; the guest that writes to it gets its own back. */
+TEST_F(notifier, merged)
+{
+	const unsigned int pages = 8;
+	uint64_t at;
+
+	memset(self->vm->mem + DATA, 0x5a, pages * 0x1000);
+	for (at = DATA; at < DATA + pages * 0x1000; at += 0x1000)
+		ASSERT_EQ(KVM_EXIT_IO, start(self->vm, GA(code_write), at, 0x77));
+	if (!merge(self->vm, pages))
+		SKIP(return, "the host does not merge pages");
+	ASSERT_EQ(KVM_EXIT_IO, start(self->vm, GA(code_read), DATA + 0x3000, 0));
+	EXPECT_EQ(0x77ULL, rbx(self->vm));
+	ASSERT_EQ(KVM_EXIT_IO, start(self->vm, GA(code_write), DATA + 0x3000, 0x78));
+	for (at = DATA; at < DATA + pages * 0x1000; at += 0x1000) {
+		ASSERT_EQ(KVM_EXIT_IO, start(self->vm, GA(code_read), at, 0));
+		EXPECT_EQ(at == DATA + 0x3000 ? 0x78ULL : 0x77ULL, rbx(self->vm));
+		EXPECT_EQ(rbx(self->vm), *(uint64_t *)(self->vm->mem + at));
+	}
+	EXPECT_TRUE(tell(KSM "run", "2"));
+	ASSERT_EQ(KVM_EXIT_IO, start(self->vm, GA(code_read), DATA, 0));
+	EXPECT_EQ(0x77ULL, rbx(self->vm));
 }
 
 TEST_HARNESS_MAIN
