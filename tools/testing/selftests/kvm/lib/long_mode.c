@@ -18,6 +18,8 @@
 #define GATE_DPL3	0x60
 #define GATE_PRESENT	0x80
 
+#define TSS_LIMIT	0x67
+
 #define CR0_BITS	0x80010033ULL	/* PG WP NE ET MP PE */
 #define CR4_BITS	0x00000620ULL	/* OSXMMEXCPT OSFXSR PAE */
 #define EFER_BITS	0x00000501ULL	/* LMA LME SCE */
@@ -68,6 +70,8 @@ static void fill_tss(uint8_t *mem)
 	put64(mem, TSS + 4, IST_TOP(0));
 	for (i = 1; i <= 7; i++)
 		put64(mem, TSS + 28 + 8 * i, IST_TOP(i));
+	/* the map of I/O permissions begins behind the limit: there is none */
+	put64(mem, TSS + 96, (TSS_LIMIT + 1ULL) << 48);
 }
 
 static void fill_idt(uint8_t *mem)
@@ -120,7 +124,7 @@ void long_mode_sregs(struct kvm_sregs *sregs)
 	sregs->gs = data;
 	sregs->ss = data;
 	sregs->tr = (struct kvm_segment){
-		.base = TSS, .limit = 0x67, .selector = SEL_TSS, .type = 11, .present = 1,
+		.base = TSS, .limit = TSS_LIMIT, .selector = SEL_TSS, .type = 11, .present = 1,
 	};
 	sregs->ldt = (struct kvm_segment){ .unusable = 1 };
 	sregs->gdt = (struct kvm_dtable){ .base = GDT, .limit = 0x4f };

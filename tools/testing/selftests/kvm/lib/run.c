@@ -121,7 +121,10 @@ const char *vm_why(struct vm *vm)
 	return text;
 }
 
-/* All registers 0 but these; the stack is empty, no exit is left unfinished. */
+/*
+ * All registers 0 but these; the stack is empty, no exit is left unfinished.  A guest that stays
+ * inside wants IF: the host's interrupts do not need it to get through, but on Bochs they do.
+ */
 void vm_start(struct vm *vm, uint64_t rip, uint64_t rflags)
 {
 	struct kvm_regs regs = {

@@ -356,7 +356,7 @@ TEST_F(meaning, c32_waits_for_the_running_vcpu)
 	volatile uint8_t *mem = self->vm->mem;
 	pthread_t run, set;
 
-	vm_start(self->vm, GA(busy), 0);
+	vm_start(self->vm, GA(busy), RFLAGS_IF);
 	ASSERT_EQ(0, pthread_create(&run, NULL, run_thread, &runner));
 	while (!mem[DATA])
 		usleep(1000);

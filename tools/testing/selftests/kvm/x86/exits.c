@@ -156,7 +156,7 @@ TEST_F(exits, signal)
 	pthread_t thread;
 
 	catch(SIGUSR1);
-	vm_start(self->vm, GA(code_spin), 0);
+	vm_start(self->vm, GA(code_spin), RFLAGS_IF);
 	ASSERT_TRUE(start_spinning(self->vm, &spinner, &thread));
 	ASSERT_EQ(0, pthread_kill(thread, SIGUSR1));
 	ASSERT_EQ(0, pthread_join(thread, NULL));
@@ -174,7 +174,7 @@ TEST_F(exits, many_signals)
 	unsigned int i;
 
 	catch(SIGUSR1);
-	vm_start(self->vm, GA(code_spin), 0);
+	vm_start(self->vm, GA(code_spin), RFLAGS_IF);
 	for (i = 0; i < 50; i++) {
 		ASSERT_TRUE(start_spinning(self->vm, &spinner, &thread));
 		ASSERT_EQ(0, pthread_kill(thread, SIGUSR1));

@@ -245,7 +245,7 @@ static int while_running(struct vm *vm, unsigned int times,
 	unsigned int i;
 	bool alive = true;
 
-	vm_start(vm, GA(code_busy), 0);
+	vm_start(vm, GA(code_busy), RFLAGS_IF);
 	if (pthread_create(&thread, NULL, run_thread, &runner))
 		return -1;
 	for (i = 0; i < times && alive; i++)

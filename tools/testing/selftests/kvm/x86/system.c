@@ -2,6 +2,7 @@
 /*
  * /dev/kvm itself: version, capabilities, and making VMs and vCPUs.
  */
+#include <cpuid.h>
 #include <sys/mman.h>
 #include "kvm_test.h"
 
@@ -22,7 +23,7 @@ TEST_F(system, capabilities)
 		KVM_CAP_USER_MEMORY, KVM_CAP_SET_TSS_ADDR, KVM_CAP_EXT_CPUID,
 		KVM_CAP_DESTROY_MEMORY_REGION_WORKS, KVM_CAP_JOIN_MEMORY_REGIONS_WORKS,
 		KVM_CAP_MP_STATE, KVM_CAP_SYNC_MMU, KVM_CAP_USER_NMI, KVM_CAP_SET_GUEST_DEBUG,
-		KVM_CAP_VCPU_EVENTS, KVM_CAP_DEBUGREGS, KVM_CAP_XSAVE, KVM_CAP_XCRS,
+		KVM_CAP_VCPU_EVENTS, KVM_CAP_DEBUGREGS, KVM_CAP_XSAVE,
 		KVM_CAP_READONLY_MEM, KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_CHECK_EXTENSION_VM,
 		KVM_CAP_SET_IDENTITY_MAP_ADDR, KVM_CAP_GET_TSC_KHZ,
 	};
@@ -39,6 +40,15 @@ TEST_F(system, capabilities)
 	EXPECT_LE(kvm_check(self->vm->fd, KVM_CAP_NR_VCPUS),
 		  kvm_check(self->vm->fd, KVM_CAP_MAX_VCPUS));
 	EXPECT_EQ(0, kvm_check(self->vm->fd, 0x7ffffff));
+}
+
+/* XCR0 is there if the host's kernel uses it. */
+TEST_F(system, capability_of_xcr0)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	ASSERT_EQ(1, __get_cpuid(1, &eax, &ebx, &ecx, &edx));
+	EXPECT_EQ(!!(ecx & bit_OSXSAVE), kvm_check(self->vm->fd, KVM_CAP_XCRS));
 }
 
 TEST_F(system, unknown_ioctls)
