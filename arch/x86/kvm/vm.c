@@ -36,7 +36,6 @@ static const struct {
 	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
 	{ KVM_CAP_SET_GUEST_DEBUG2, GUESTDBG_KNOWN },
 	{ KVM_CAP_XSAVE, 1 },
-	{ KVM_CAP_XCRS, 1 },
 	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
@@ -54,6 +53,8 @@ int kvm_arch_check_extension(struct kvm *kvm, long cap)
 	switch (cap) {
 	case KVM_CAP_XSAVE2:
 		return fpu_xsave_size();
+	case KVM_CAP_XCRS:
+		return boot_cpu_has(X86_FEATURE_XSAVE);
 	case KVM_CAP_TSC_CONTROL:
 	case KVM_CAP_VM_TSC_CONTROL:
 		return backend_features.tsc_scaling;
