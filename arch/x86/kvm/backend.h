@@ -18,6 +18,7 @@
 enum exit_kind {
 	EXIT_NONE,		/* dealt with: enter again */
 	EXIT_HOST_IRQ,		/* the host has an interrupt or NMI to take */
+	EXIT_HOST_MACHINE_CHECK,	/* the same, and its handler has not seen it */
 	EXIT_IO,
 	EXIT_MSR,
 	EXIT_CPUID,

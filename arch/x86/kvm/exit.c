@@ -458,6 +458,7 @@ int exit_handle(struct kvm_vcpu *vcpu)
 	case EXIT_NONE:
 		return TO_GUEST;
 	case EXIT_HOST_IRQ:
+	case EXIT_HOST_MACHINE_CHECK:
 		vcpu->stat.host_irq_exits++;
 		return TO_GUEST;
 	default:

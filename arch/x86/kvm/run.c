@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 #include <linux/task_work.h>
 #include <linux/vtime.h>
+#include <asm/mce.h>
 #include "emu/glue.h"
 #include "trace.h"
 #include "vcpu.h"
@@ -147,6 +148,17 @@ static void world_switch(struct kvm_vcpu *vcpu)
 	context_tracking_guest_exit();
 }
 
+/* Whoever caused a machine check, the host's handler decides; interrupts are still off. */
+static void host_machine_check(void)
+{
+	struct pt_regs regs = {
+		.cs = 3,	/* as if from user mode: no state of the kernel's is lost */
+		.flags = X86_EFLAGS_IF,
+	};
+
+	do_machine_check(&regs);
+}
+
 static void enter_and_exit(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_arch *arch = &vcpu->arch;
@@ -164,6 +176,8 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 
 	arch->state.valid = STATE_GPR;
 	backend_call(exit)(vcpu, &arch->exit, &report);
+	if (unlikely(arch->exit.kind == EXIT_HOST_MACHINE_CHECK))
+		host_machine_check();
 	arch->exit.delivering = report.undelivered.kind;
 	if (report.undelivered.kind)
 		vcpu->stat.redelivered++;

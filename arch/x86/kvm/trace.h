@@ -17,6 +17,7 @@
 /* The words for a kind of exit and of event: ENTRY for each but the last, which is LAST's. */
 #define KVM_EXIT_KIND_NAMES(ENTRY, LAST)					\
 	ENTRY(EXIT_NONE, "none") ENTRY(EXIT_HOST_IRQ, "host_irq")		\
+	ENTRY(EXIT_HOST_MACHINE_CHECK, "host_machine_check")			\
 	ENTRY(EXIT_IO, "io") ENTRY(EXIT_MSR, "msr") ENTRY(EXIT_CPUID, "cpuid")	\
 	ENTRY(EXIT_HLT, "hlt") ENTRY(EXIT_MEMORY, "memory") ENTRY(EXIT_CR, "cr") \
 	ENTRY(EXIT_DR, "dr") ENTRY(EXIT_XSETBV, "xsetbv")			\

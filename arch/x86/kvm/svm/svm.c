@@ -9,7 +9,6 @@
  */
 #include <linux/kvm_host.h>
 #include <asm/debugreg.h>
-#include <asm/mce.h>
 #include <asm/nospec-branch.h>
 #include "svm.h"
 
@@ -457,24 +456,12 @@ static void report_undelivered(struct kvm_vcpu *vcpu, struct event_report *repor
 	svm->soft_skip = 0;
 }
 
-/* A machine check, whoever caused it, is the host handler's. */
-static void host_machine_check(void)
-{
-	struct pt_regs regs = {
-		.cs = 3,	/* as if from user mode: no state of the kernel's is lost */
-		.flags = X86_EFLAGS_IF,
-	};
-
-	do_machine_check(&regs);
-}
-
 static void exit_exception(struct vcpu_svm *svm, struct vm_exit *exit, u8 vector)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
 	if (vector == MC_VECTOR) {
-		host_machine_check();
-		exit->kind = EXIT_HOST_IRQ;
+		exit->kind = EXIT_HOST_MACHINE_CHECK;
 		return;
 	}
 	exit->kind = EXIT_EXCEPTION;
