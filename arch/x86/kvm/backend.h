@@ -100,11 +100,19 @@ struct vm_exit {
 #define TRAP_CR8	BIT(3)	/* writes of CR8 */
 #define TRAP_DR		BIT(4)	/* MOV DR */
 
+enum backend_tables {
+	TABLES_NPT,
+	TABLES_EPT,
+	TABLES_EPT_NO_AD,	/* hardware does not mark what it has accessed */
+	TABLES_KINDS
+};
+
 /**
  * struct backend_features - what the chosen hardware can do; set once at load
  * @name:	"SVM" or "VMX"
  * @trace_isa:	by which trace-cmd and perf know whose exit codes they see: 1 VMX, 2 SVM
  * @max_gpa_bits: width of second-level addresses
+ * @tables:	kind of second-level tables, enum backend_tables
  * @table_levels: how many levels of second-level tables hardware walks, 4 or 5
  * @huge_2m:	second-level pages of 2 MiB
  * @huge_1g:	second-level pages of 1 GiB
@@ -117,6 +125,7 @@ struct backend_features {
 	u8 trace_isa;
 	u8 max_gpa_bits;
 	u8 table_levels;
+	u8 tables;
 	bool huge_2m;
 	bool huge_1g;
 	bool shadow_kinds;

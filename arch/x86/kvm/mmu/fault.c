@@ -162,6 +162,7 @@ static int fault_try(struct kvm *kvm, struct fault *fault)
 	page.write = (host.value & _PAGE_RW) && !(slot->flags & KVM_MEM_READONLY) &&
 		     (fault->write || !slot->dirty);
 	page.dirty = fault->write;
+	page.device = host.value & (_PAGE_PCD | _PAGE_PWT);
 	page.tracked = fault_is_tracked(host);
 	return fault_commit(kvm, slot, fault, &page, seq);
 }

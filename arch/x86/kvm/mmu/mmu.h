@@ -34,6 +34,7 @@ struct tdp_spares {
  * @level: 1, 2 or 3: 4 KiB, 2 MiB, 1 GiB
  * @write: the guest may write
  * @dirty: it is about to
+ * @device: the host does not cache it
  * @tracked: the host has a struct page for it that wants to know of accesses and writes
  */
 struct tdp_page {
@@ -42,6 +43,7 @@ struct tdp_page {
 	int level;
 	bool write;
 	bool dirty;
+	bool device;
 	bool tracked;
 };
 

@@ -26,14 +26,20 @@ struct tdp_table {
 	atomic64_t entry[TABLE_ENTRIES];
 };
 
-static const struct pte_format format = PTE_FORMAT_NPT;
+static const struct pte_format formats[TABLES_KINDS] = {
+	[TABLES_NPT] = PTE_FORMAT_NPT,
+	[TABLES_EPT] = PTE_FORMAT_EPT(),
+	[TABLES_EPT_NO_AD] = PTE_FORMAT_EPT(.unmarked = true),
+};
 
 /* Set once. */
+static struct pte_format format __ro_after_init;
 static int max_level __ro_after_init;
 static gfn_t end_of_frames __ro_after_init;
 
 int __init tdp_module_init(void)
 {
+	format = formats[backend_features.tables];
 	max_level = backend_features.huge_1g ? 3 : backend_features.huge_2m ? 2 : 1;
 	end_of_frames = BIT_ULL(min(TREE_PAGE_BITS, backend_features.max_gpa_bits - PAGE_SHIFT));
 	return 0;
@@ -143,6 +149,7 @@ static void tdp_take(atomic64_t *entry)
  * @prune:	tables that lie in the range as a whole are taken out of the tree
  * @clear:	see kvm_arch_age()
  * @hit:	set by @page: translations were taken away, or accessed bits found
+ * @flush:	set by @page: translations were taken away that the caller does not expect
  * @gone:	tables that were taken out, for tdp_visit_end()
  */
 struct tdp_visit {
@@ -150,6 +157,7 @@ struct tdp_visit {
 	bool prune;
 	bool clear;
 	bool hit;
+	bool flush;
 	struct list_head gone;
 };
 
@@ -233,21 +241,33 @@ bool kvm_arch_write_protect(struct kvm *kvm, gfn_t first, gfn_t end)
 	return tdp_visit(&visit, kvm, first, end);
 }
 
-/* No flush: that a TLB remembers a page makes it look older than it is, no more. */
+/*
+ * No flush: that a TLB remembers a page makes it look older than it is, no more.  Where hardware
+ * does not mark what it uses, the next use has to be a fault.
+ */
 static void tdp_page_age(struct tdp_visit *visit, atomic64_t *entry, int level)
 {
 	if (!(atomic64_read(entry) & format.accessed))
 		return;
-	if (visit->clear)
-		atomic64_andnot(format.accessed, entry);
 	visit->hit = true;
+	if (!visit->clear)
+		return;
+	if (format.unmarked) {
+		tdp_take(entry);
+		visit->flush = true;
+	} else {
+		atomic64_andnot(format.accessed, entry);
+	}
 }
 
 bool kvm_arch_age(struct kvm *kvm, gfn_t first, gfn_t end, bool clear)
 {
 	struct tdp_visit visit = { .page = tdp_page_age, .clear = clear };
+	bool young = tdp_visit(&visit, kvm, first, end);
 
-	return tdp_visit(&visit, kvm, first, end);
+	if (visit.flush)
+		tdp_flush(kvm);
+	return young;
 }
 
 /*
@@ -291,11 +311,13 @@ static u64 tdp_pte(const struct tdp_page *page)
 {
 	u64 pte = page->address | format.leaf | format.accessed;
 
+	pte |= page->device ? format.device : format.memory;
 	if (page->level > 1)
 		pte |= format.huge;
 	if (page->write)
 		pte |= format.write;
-	if (page->dirty)
+	/* a page that may be written will have been, if nobody marks it */
+	if (page->dirty || (page->write && format.unmarked))
 		pte |= format.dirty;
 	if (page->tracked)
 		pte |= format.tracked;

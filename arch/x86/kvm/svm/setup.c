@@ -100,6 +100,7 @@ int svm_setup(struct backend_features *features)
 	svm_has_decode_assists = boot_cpu_has(X86_FEATURE_DECODEASSISTS);
 	features->name = "SVM";
 	features->trace_isa = 2;
+	features->tables = TABLES_NPT;
 	features->max_gpa_bits = min(boot_cpu_data.x86_phys_bits, 48);
 	/* nested tables are walked in the host's own mode (APM vol. 2, 15.25.3) */
 	features->table_levels = pgtable_l5_enabled() ? 5 : 4;
