@@ -22,6 +22,9 @@
 #define CR4_PCIDE	BIT_ULL(17)
 #define CR3_PCID	0xfffull
 
+#define PDPTE_PRESENT	BIT_ULL(0)
+#define PDPTE_ZEROES	0x1e6ull	/* bits 2:1 and 8:5 */
+
 #define EFER_LME_BIT	BIT_ULL(8)
 #define EFER_LMA_BIT	BIT_ULL(10)
 
@@ -136,6 +139,14 @@ bool xcr0_ok(const struct cr_limits *limits, u64 xcr0)
 		return false;
 	return all_or_none(xcr0, XCR0_MPX) && all_or_none(xcr0, XCR0_AVX512) &&
 	       all_or_none(xcr0, XCR0_AMX);
+}
+
+/* SDM vol. 3, table 4-8 */
+bool pdpte_ok(const struct cr_limits *limits, u64 pdpte)
+{
+	const u64 reserved = PDPTE_ZEROES | cr3_reserved(limits);
+
+	return !(pdpte & PDPTE_PRESENT) || !(pdpte & reserved);
 }
 
 bool pat_ok(u64 pat)

@@ -55,6 +55,12 @@ bool cr_state_ok(const struct cr_limits *limits, const struct cr_values *values)
 /* XCR0: x87 always; AVX wants SSE; the AVX-512 three, the AMX two, the MPX two go together. */
 bool xcr0_ok(const struct cr_limits *limits, u64 xcr0);
 
+/* Where PAE paging has its four entries. */
+#define PDPT_ADDRESS	GENMASK_ULL(31, 5)
+
+/* One of the four entries of PAE paging: absent, or without reserved bits. */
+bool pdpte_ok(const struct cr_limits *limits, u64 pdpte);
+
 /* PAT: each of the eight bytes is a memory type that exists. */
 bool pat_ok(u64 pat);
 

@@ -22,6 +22,7 @@
 #define STATE_SYS	BIT(4)	/* MSRs of SYSCALL and SYSENTER, KERNEL_GS_BASE, PAT */
 #define STATE_DR	BIT(5)	/* DR6, DR7 */
 #define STATE_ALL	GENMASK(5, 0)
+#define STATE_PDPTES	BIT(6)	/* under PAE paging, where hardware has copies (loads_pdptes) */
 
 /* Instruction encoding order, as in ModRM. */
 enum gpr {
@@ -104,6 +105,9 @@ struct vcpu_state {
 	u64 dr6;
 	u64 dr7;
 	u64 dr7_effective;
+
+	/* STATE_PDPTES: the four entries that CR3 points to */
+	u64 pdpte[4];
 };
 
 /* Put the architecture's values after power-up or INIT in place (SDM vol. 3, table 9-1). */

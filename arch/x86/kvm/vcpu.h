@@ -96,6 +96,8 @@ int x86_sync_in(struct kvm_vcpu *vcpu);			/* kvm_dirty_regs; 0 or errno */
 int x86_write_cr0(struct kvm_vcpu *vcpu, u64 value);
 int x86_write_cr3(struct kvm_vcpu *vcpu, u64 value);
 int x86_write_cr4(struct kvm_vcpu *vcpu, u64 value);
+/* Userspace has set control registers: read the four PAE entries, where hardware keeps copies. */
+void x86_reload_pdptes(struct kvm_vcpu *vcpu);
 
 /*
  * cpuid.c - what the guest's CPUID says

@@ -240,6 +240,7 @@ static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs
 	state->cr3 = sregs->cr3;
 	state->cr4 = sregs->cr4;
 	state->efer = sregs->efer;
+	vcpu->arch.pdptes_stale = backend_features.loads_pdptes;
 	vcpu->arch.cr8 = sregs->cr8;
 	/* KVM_RUN takes CR8 from there */
 	vcpu->run->cr8 = sregs->cr8;
@@ -292,32 +293,92 @@ static long ioctl_set_sregs(struct kvm_vcpu *vcpu, void __user *argp)
 }
 
 /*
- * KVM_SREGS2_FLAGS_PDPTRS_VALID: nested paging loads the four PAE entries from
- * guest memory by itself, there is no copy of them to read or to write.
+ * PAE paging.  Intel's processors keep copies of the four entries that CR3 points to, and load
+ * them at a MOV to CR (SDM vol. 3, 4.4.1); AMD's nested paging reads them where they are.
  */
+
+static bool is_pae_paging(u64 cr0, u64 cr4, u64 efer)
+{
+	return cr0 & X86_CR0_PG && cr4 & X86_CR4_PAE && !(efer & EFER_LMA);
+}
+
+/* What a MOV to CR that leads to these values loads. 0, or -EINVAL: it is #GP. */
+static int load_pdptes(struct kvm_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
+{
+	const struct cr_limits limits = cr_limits(vcpu);
+	struct vcpu_state *state = &vcpu->arch.state;
+	u64 pdpte[ARRAY_SIZE(state->pdpte)];
+	unsigned int i;
+
+	if (!backend_features.loads_pdptes || !is_pae_paging(cr0, cr4, efer))
+		return 0;
+	if (kvm_read_guest(vcpu->kvm, cr3 & PDPT_ADDRESS, pdpte, sizeof(pdpte)))
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(pdpte); i++)
+		if (!pdpte_ok(&limits, pdpte[i]))
+			return -EINVAL;
+	memcpy(state->pdpte, pdpte, sizeof(pdpte));
+	state->valid |= STATE_PDPTES;
+	state->dirty |= STATE_PDPTES;
+	return 0;
+}
+
+/* Userspace may set CR3 before there is memory.  Entries that no MOV would take map nothing. */
+void x86_reload_pdptes(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	vcpu->arch.pdptes_stale = false;
+	state_need(vcpu, STATE_CR);
+	if (!load_pdptes(vcpu, state->cr0, state->cr3, state->cr4, state->efer))
+		return;
+	memset(state->pdpte, 0, sizeof(state->pdpte));
+	state->valid |= STATE_PDPTES;
+	state->dirty |= STATE_PDPTES;
+}
+
 static long ioctl_get_sregs2(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_sregs2 sregs2 = { };
 
 	get_sregs_common(vcpu, (struct kvm_sregs *)&sregs2);
+	if (backend_features.loads_pdptes && is_pae_paging(sregs2.cr0, sregs2.cr4, sregs2.efer)) {
+		if (vcpu->arch.pdptes_stale)
+			x86_reload_pdptes(vcpu);
+		state_need(vcpu, STATE_PDPTES);
+		memcpy(sregs2.pdptrs, vcpu->arch.state.pdpte, sizeof(sregs2.pdptrs));
+		sregs2.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	}
 	return copy_out(argp, &sregs2, sizeof(sregs2));
 }
 
-static bool is_pae_paging(const struct kvm_sregs2 *sregs2)
+/* Checked by the entry they are for: a copy may be older than the memory it came from. */
+static void set_pdptes(struct kvm_vcpu *vcpu, const struct kvm_sregs2 *sregs2)
 {
-	return sregs2->cr0 & X86_CR0_PG && sregs2->cr4 & X86_CR4_PAE && !(sregs2->efer & EFER_LMA);
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	if (!(sregs2->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID))
+		return;
+	vcpu->arch.pdptes_stale = false;
+	memcpy(state->pdpte, sregs2->pdptrs, sizeof(state->pdpte));
+	state->valid |= STATE_PDPTES;
+	state->dirty |= STATE_PDPTES;
 }
 
 static long ioctl_set_sregs2(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_sregs2 sregs2 __uninitialized;
+	int r;
 
 	if (copy_in(&sregs2, argp, sizeof(sregs2)))
 		return -EFAULT;
 	if (sregs2.flags & ~(__u64)KVM_SREGS2_FLAGS_PDPTRS_VALID ||
-	    (sregs2.flags && !is_pae_paging(&sregs2)))
+	    (sregs2.flags && !is_pae_paging(sregs2.cr0, sregs2.cr4, sregs2.efer)))
 		return -EINVAL;
-	return set_sregs_common(vcpu, (const struct kvm_sregs *)&sregs2);
+	r = set_sregs_common(vcpu, (const struct kvm_sregs *)&sregs2);
+	if (!r)
+		set_pdptes(vcpu, &sregs2);
+	return r;
 }
 
 /*
@@ -344,7 +405,8 @@ int x86_write_cr0(struct kvm_vcpu *vcpu, u64 value)
 	const struct cr_values now = cr_values(vcpu);
 	struct vcpu_state *state = &vcpu->arch.state;
 
-	if (!cr0_write_ok(&limits, &now, value))
+	if (!cr0_write_ok(&limits, &now, value) ||
+	    load_pdptes(vcpu, value, now.cr3, now.cr4, efer_with_lma(now.efer, value)))
 		return -EINVAL;
 	state_dirty(vcpu, STATE_CR);
 	if ((state->cr0 ^ value) & X86_CR0_PG)
@@ -359,7 +421,8 @@ int x86_write_cr3(struct kvm_vcpu *vcpu, u64 value)
 	const struct cr_limits limits = cr_limits(vcpu);
 	const struct cr_values now = cr_values(vcpu);
 
-	if (!cr3_write_ok(&limits, &now, value))
+	if (!cr3_write_ok(&limits, &now, value) ||
+	    load_pdptes(vcpu, now.cr0, value, now.cr4, now.efer))
 		return -EINVAL;
 	state_dirty(vcpu, STATE_CR);
 	vcpu->arch.state.cr3 = value & ~X86_CR3_PCID_NOFLUSH;
@@ -373,7 +436,8 @@ int x86_write_cr4(struct kvm_vcpu *vcpu, u64 value)
 	const struct cr_limits limits = cr_limits(vcpu);
 	const struct cr_values now = cr_values(vcpu);
 
-	if (!cr4_write_ok(&limits, &now, value))
+	if (!cr4_write_ok(&limits, &now, value) ||
+	    load_pdptes(vcpu, now.cr0, now.cr3, value, now.efer))
 		return -EINVAL;
 	state_dirty(vcpu, STATE_CR);
 	vcpu->arch.state.cr4 = value;

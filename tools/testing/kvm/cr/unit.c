@@ -693,6 +693,25 @@ static void test_pat(void)
 			}
 }
 
+/* An entry that is not present may have anything in it. */
+static void test_pdpte(void)
+{
+	static const bool reserved[64] = {
+		[1] = true, [2] = true, [5] = true, [6] = true, [7] = true, [8] = true,
+	};
+	unsigned int bit;
+
+	CHECK(pdpte_ok(&limits, 0), "nothing");
+	CHECK(pdpte_ok(&limits, 1), "present");
+	for (bit = 1; bit < 64; bit++) {
+		u64 pdpte = 1ULL << bit;
+
+		CHECK(pdpte_ok(&limits, pdpte), "%016llx", LL(pdpte));
+		CHECK(pdpte_ok(&limits, pdpte | 1) == (bit < WIDTH && !reserved[bit]),
+		      "%016llx", LL(pdpte | 1));
+	}
+}
+
 int main(void)
 {
 	check_run("cr, " COMPILER ": CR0 that the guest may write", test_cr0);
@@ -709,5 +728,6 @@ int main(void)
 	check_run("cr, " COMPILER ": XCR0 components", test_xcr0);
 	check_run("cr, " COMPILER ": XCR0 bits that exist", test_xcr0_limits);
 	check_run("cr, " COMPILER ": PAT memory types", test_pat);
+	check_run("cr, " COMPILER ": entries of PAE paging", test_pdpte);
 	return check_end();
 }
