@@ -61,7 +61,7 @@ void state_advance(struct kvm_vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
 	u64 next = state->rip + len;
-	bool trap = state->rflags & X86_EFLAGS_TF;
+	u64 traps = state->pending_db | (state->rflags & X86_EFLAGS_TF ? DR_STEP : 0);
 
 	/* only a carry out of EIP makes it worth asking for the mode */
 	if (unlikely((next ^ state->rip) >> 32) && state_code_bits(vcpu) != 64)
@@ -69,8 +69,9 @@ void state_advance(struct kvm_vcpu *vcpu, unsigned int len)
 	state->rip = next;
 	state->rflags &= ~(u64)X86_EFLAGS_RF;
 	state->shadow = 0;
-	if (unlikely(trap))
-		vcpu_debug_trap(vcpu, DR_STEP);
+	state->pending_db = 0;
+	if (unlikely(traps))
+		vcpu_debug_trap(vcpu, traps);
 }
 
 int state_skip(struct kvm_vcpu *vcpu, unsigned int len)

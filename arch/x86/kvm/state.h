@@ -65,6 +65,8 @@ struct x86_table {
  * @valid:	groups that are as new as the hardware's, or newer
  * @dirty:	groups to be stored before the next entry
  * @shadow:	interrupt shadow, SHADOW_* of events.h
+ * @pending_db:	debug traps that wait behind @shadow, as a payload of struct event (SDM vol. 3,
+ *		24.4.2); a single step is not lost if it is missing here: TF says the same
  * @dr7:	the guest's
  * @dr7_effective: what hardware has: @dr7, or a debugger's on the outside (debug.c)
  */
@@ -77,6 +79,7 @@ struct vcpu_state {
 	u64 rip;
 	u64 rflags;
 	u8 shadow;
+	u64 pending_db;
 
 	/* STATE_CODE: seg[SEG_CS], seg[SEG_SS]; STATE_SEG: the rest */
 	struct x86_segment seg[SEG_COUNT];

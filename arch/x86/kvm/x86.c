@@ -88,8 +88,10 @@ static void set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs)
 	for (i = 0; i < ARRAY_SIZE(regs_order); i++)
 		state->gpr[regs_order[i]] = reg[i];
 	/* a shadow covers the instruction behind its own, and no other */
-	if (state->rip != regs->rip)
+	if (state->rip != regs->rip) {
 		state->shadow = 0;
+		state->pending_db = 0;
+	}
 	state->rip = regs->rip;
 	state->rflags = regs->rflags | X86_EFLAGS_FIXED;
 	events_forget_raised(&vcpu->arch.events);
@@ -463,7 +465,7 @@ static struct event_abi event_abi(struct kvm_vcpu *vcpu)
 static bool nothing_waits(struct kvm_vcpu *vcpu)
 {
 	return events_idle(&vcpu->arch.events) && !atomic_read(&vcpu->arch.inbox) &&
-	       !vcpu->arch.state.shadow;
+	       !(vcpu->arch.state.shadow | vcpu->arch.state.pending_db);
 }
 
 /* In a copy: what other CPUs left counts, what software events rest on is looked up. */
@@ -489,8 +491,13 @@ static int set_events(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *in)
 	r = events_set(&vcpu->arch.events, &abi, &state->shadow, in);
 	if (r)
 		return r;
+	/* hardware has one bit for both kinds, or one for each, of which only one can be set */
 	if (state->shadow && !backend_features.shadow_kinds)
 		state->shadow = SHADOW_ANY;
+	else if (state->shadow & SHADOW_MOV_SS)
+		state->shadow = SHADOW_MOV_SS;
+	/* the image has no word for them, and what waited here before is not in it */
+	state->pending_db = 0;
 	atomic_andnot(INBOX_NMI, &vcpu->arch.inbox);
 	run_publish(vcpu);
 	return 0;

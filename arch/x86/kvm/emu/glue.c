@@ -302,14 +302,15 @@ static void take_over(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
 	struct emu_ctx *emu = &vcpu->arch.io.emu;
-	bool trap = state->rflags & X86_EFLAGS_TF;
+	u64 traps = state->pending_db | (state->rflags & X86_EFLAGS_TF ? DR_STEP : 0);
 
 	memcpy(state->gpr, emu->regs.gpr, sizeof(state->gpr));
 	state->rip = emu->regs.rip;
 	state->rflags = emu->regs.rflags & ~(u64)X86_EFLAGS_RF;
 	state->shadow = 0;
-	if (trap)
-		vcpu_debug_trap(vcpu, DR_STEP);
+	state->pending_db = 0;
+	if (traps)
+		vcpu_debug_trap(vcpu, traps);
 }
 
 /* @data: what is written, zero-extended; of a read 0 */
