@@ -324,7 +324,7 @@ static void take_back(struct vcpu_events *ev, const struct event *seen)
 
 void events_exit(struct vcpu_events *ev, const struct event_report *report)
 {
-	if (events_idle(ev) && !report->undelivered.kind && !report->nmi_tracked)
+	if (events_idle(ev) && !report->undelivered.kind && !report->nmi_masked)
 		return;
 	if (report->nmi_tracked)
 		ev->nmi_mask = report->nmi_masked ? NMI_MASKED : NMI_OPEN;

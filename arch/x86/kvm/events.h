@@ -108,7 +108,8 @@ struct event_gates {
  * @irq_window:	exit as soon as an interrupt can be taken
  * @nmi_window:	exit as soon as an NMI can be taken
  * @again:	exit right behind the delivery: another goes at its handler's first instruction
- * @watch_iret:	NMIs are masked, and not @iret_goes: without virtual NMIs, exit at the next IRET
+ * @watch_iret:	NMIs are masked, and not @iret_goes: exit at the next IRET; with virtual NMIs, if an
+ *		IRET faults, for that has opened them
  * @iret_goes:	RIP stands at the IRET that opens the mask, and it runs: exit if it faults
  * @step:	exit after one instruction, also if it faults: that IRET, if an NMI waits for it, or
  *		the last one in a shadow
@@ -135,7 +136,7 @@ enum event_source { FROM_NOWHERE, FROM_INFLIGHT, FROM_FAULT, FROM_NMI_BEGUN, FRO
  * @at_iret:	exited at an IRET, before it, because of @watch_iret
  * @stepped:	the one instruction of @step has completed
  * @moved:	RIP is not where the entry found it; after @iret_goes: the IRET has completed
- * @nmi_masked:	hardware's own mask, where @nmi_tracked
+ * @nmi_masked:	hardware's own mask, where @nmi_tracked; an IRET that faulted is undone in it
  * @nmi_tracked: hardware follows the NMI mask (virtual NMIs)
  */
 struct event_report {
