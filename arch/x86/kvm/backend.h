@@ -146,6 +146,7 @@ extern struct backend_features backend_features;
  *	teardown	undoes setup.
  *	cpu_enable	this CPU, interrupts off.  0, -EBUSY (somebody else's), -EIO.
  *	cpu_disable	this CPU, interrupts off; the vCPUs on it have been put.
+ *	cpu_emergency	this CPU, from a panic, whatever it was doing, enabled or not.
  *	vcpu_create	allocate the control block, arch.backend.  0 or negative errno.
  *	vcpu_destroy	free it.
  *	vcpu_reset	control fields as after power-up; registers come by store.
@@ -168,6 +169,7 @@ extern struct backend_features backend_features;
 	OP(void, teardown, (void))						\
 	OP(int, cpu_enable, (void))						\
 	OP(void, cpu_disable, (void))						\
+	OP(void, cpu_emergency, (void))						\
 	OP(int, vcpu_create, (struct kvm_vcpu *vcpu))				\
 	OP(void, vcpu_destroy, (struct kvm_vcpu *vcpu))				\
 	OP(void, vcpu_reset, (struct kvm_vcpu *vcpu))				\

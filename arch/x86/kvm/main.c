@@ -7,6 +7,7 @@
 
 #include <linux/kvm_host.h>
 #include <linux/uaccess.h>
+#include <asm/reboot.h>
 #include "mmu/mmu.h"
 #include "vcpu.h"
 
@@ -28,6 +29,12 @@ static const struct backend *choose_backend(void)
 		if (backends[i]->supported())
 			return backends[i];
 	return NULL;
+}
+
+/* The machine goes down: the next kernel must not find virtualization on. */
+static void emergency(void)
+{
+	backend_call(cpu_emergency)();
 }
 
 static void bind_backend(const struct backend *backend)
@@ -53,6 +60,7 @@ int __init kvm_arch_init(void)
 	r = tdp_module_init();
 	if (r)
 		goto out_backend;
+	cpu_emergency_register_virt_callback(emergency);
 	return 0;
 
 out_backend:
@@ -62,6 +70,7 @@ out_backend:
 
 void kvm_arch_exit(void)
 {
+	cpu_emergency_unregister_virt_callback(emergency);
 	tdp_module_exit();
 	backend_call(teardown)();
 }

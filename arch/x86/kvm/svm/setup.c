@@ -141,6 +141,18 @@ void svm_cpu_disable(void)
 	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
 }
 
+/* Without GIF, INIT would not be let through; without SVME there is no GIF (APM vol. 2, 15.17). */
+void svm_cpu_emergency(void)
+{
+	u64 efer;
+
+	rdmsrl(MSR_EFER, efer);
+	if (!(efer & EFER_SVME))
+		return;
+	asm volatile("stgi" : : : "memory");
+	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
+}
+
 static void set_intercept(struct vcpu_svm *svm, u32 bit, bool on)
 {
 	u32 *word = &svm->vmcb->control.intercepts[bit / 32];

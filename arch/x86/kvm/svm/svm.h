@@ -93,6 +93,7 @@ int svm_setup(struct backend_features *features);
 void svm_teardown(void);
 int svm_cpu_enable(void);
 void svm_cpu_disable(void);
+void svm_cpu_emergency(void);
 int svm_vcpu_create(struct kvm_vcpu *vcpu);
 void svm_vcpu_destroy(struct kvm_vcpu *vcpu);
 void svm_vcpu_reset(struct kvm_vcpu *vcpu);
