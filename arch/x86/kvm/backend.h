@@ -125,8 +125,8 @@ struct backend_features {
 	const char *name;
 	u8 trace_isa;
 	u8 max_gpa_bits;
-	u8 table_levels;
 	u8 tables;
+	u8 table_levels;
 	bool huge_2m;
 	bool huge_1g;
 	bool shadow_kinds;
@@ -152,8 +152,8 @@ extern struct backend_features backend_features;
  *	vcpu_reset	control fields as after power-up; registers come by store.
  *	vcpu_load	onto this CPU, preemption off.
  *	vcpu_put	off this CPU, preemption off.
- *	fetch		hardware -> arch.state for these groups.  vCPU thread.
- *	store		arch.state -> hardware for these groups.  vCPU thread.
+ *	fetch		hardware -> arch.state for these groups.  vCPU thread, loaded or not.
+ *	store		arch.state -> hardware for these groups.  vCPU thread, loaded.
  *	set_traps	bring intercepts in line with arch.traps and the guest's CPUID.
  *	trap_msr	exit on reads, on writes of this MSR, or not.
  *	inject		carry the plan out: event, windows.  Interrupts off, right before enter.
@@ -199,6 +199,7 @@ struct backend {
 #undef BACKEND_MEMBER
 
 extern const struct backend svm_backend;
+extern const struct backend vmx_backend;
 
 #define BACKEND_CALL(ret, name, args) DECLARE_STATIC_CALL(backend_##name, backend_##name##_fn);
 BACKEND_OPS(BACKEND_CALL)

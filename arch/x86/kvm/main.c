@@ -7,6 +7,7 @@
 
 #include <linux/kvm_host.h>
 #include <linux/uaccess.h>
+#include <asm/cpufeature.h>
 #include <asm/reboot.h>
 #include "mmu/mmu.h"
 #include "vcpu.h"
@@ -19,15 +20,24 @@ struct backend_features backend_features;
 #define DEFINE_CALL(ret, name, args) DEFINE_STATIC_CALL_NULL(backend_##name, backend_##name##_fn);
 BACKEND_OPS(DEFINE_CALL)
 
-static const struct backend *const backends[] = { &svm_backend };
+/* Which processors a backend is for: only that one is asked, and says what is missing. */
+static const struct {
+	const struct backend *backend;
+	u8 vendors[2];
+} backends[] = {
+	{ &svm_backend, { X86_VENDOR_AMD, X86_VENDOR_HYGON } },
+	{ &vmx_backend, { X86_VENDOR_INTEL, X86_VENDOR_ZHAOXIN } },
+};
 
 static const struct backend *choose_backend(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(backends); i++)
-		if (backends[i]->supported())
-			return backends[i];
+		if (memchr(backends[i].vendors, boot_cpu_data.x86_vendor,
+			   sizeof(backends[i].vendors)))
+			return backends[i].backend->supported() ? backends[i].backend : NULL;
+	pr_err("no virtualization is known for this processor\n");
 	return NULL;
 }
 

@@ -1,0 +1,792 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vmx.c - VMX: translation, both ways, at every entry and exit.
+ *
+ * Registers between struct vcpu_state and the VMCS, the plan of events.c into
+ * entry information, windows and interruptibility, exit reasons into struct
+ * vm_exit.  Decides nothing.  What happens once is in setup.c, which CPU has
+ * the VMCS in vmcs.c.  SDM vol. 3, chapters 24 (VMCS), 26 and 27 (entry, exit)
+ * and appendix C (exit reasons).
+ */
+#include <linux/kvm_host.h>
+#include <asm/debugreg.h>
+#include <asm/mmu_context.h>
+#include <asm/msr.h>
+#include <asm/tlbflush.h>
+#include <asm/trapnr.h>
+#include "vmx.h"
+
+/* What an IRET can raise before it completes (SDM vol. 2, IRET). */
+#define IRET_EXCEPTIONS							\
+	(BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP) |	\
+	 BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC) | BIT(21))
+
+/*
+ * What always exits: the host's machine checks, and two whose delivery can raise them anew without
+ * an end, and without an instruction boundary for the host's interrupts.  With #DB, DR6 is never
+ * written behind our back.
+ */
+#define EXIT_EXCEPTIONS	(BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC))
+
+#define FAILED_ENTRY	BIT(31)		/* in the exit reason */
+#define VTPR		0x80		/* in the virtual-APIC page */
+
+/*
+ * Registers.
+ */
+
+/* The VMCS keeps the descriptor's bits where the descriptor has them (SDM vol. 3, 24.4.1). */
+static u16 attr_of(u32 access)
+{
+	u16 attr = (access & 0xff) | (access >> 4 & 0xf00);
+
+	return access & VMX_AR_UNUSABLE_MASK ? attr & ~SEG_ATTR_P : attr;
+}
+
+static u32 access_of(u16 attr)
+{
+	u32 access = (attr & 0xff) | (attr & 0xf00) << 4;
+
+	return attr & SEG_ATTR_P ? access : access | VMX_AR_UNUSABLE_MASK;
+}
+
+static void get_segment(struct vcpu_state *state, unsigned int i)
+{
+	struct x86_segment *seg = &state->seg[i];
+
+	seg->selector = vmcs_read(GUEST_ES_SELECTOR + 2 * i);
+	seg->base = vmcs_read(GUEST_ES_BASE + 2 * i);
+	seg->limit = vmcs_read(GUEST_ES_LIMIT + 2 * i);
+	seg->attr = attr_of(vmcs_read(GUEST_ES_AR_BYTES + 2 * i));
+}
+
+/*
+ * An entry is stricter than the processor is otherwise (SDM vol. 3, 26.3.1.2): granularity says
+ * what the limit says, a segment that is loaded has been accessed.
+ */
+static u16 strict_attr(const struct x86_segment *seg)
+{
+	u16 attr = seg->attr;
+
+	if (attr & SEG_ATTR_S && attr & SEG_ATTR_P)
+		attr |= 1;
+	if (seg->limit >> 20)
+		attr |= SEG_ATTR_G;
+	else if ((seg->limit & 0xfff) != 0xfff)
+		attr &= ~SEG_ATTR_G;
+	return attr;
+}
+
+static void put_segment(const struct vcpu_state *state, unsigned int i, u16 attr)
+{
+	const struct x86_segment *seg = &state->seg[i];
+
+	vmcs_write(GUEST_ES_SELECTOR + 2 * i, seg->selector);
+	vmcs_write(GUEST_ES_BASE + 2 * i, seg->base);
+	vmcs_write(GUEST_ES_LIMIT + 2 * i, seg->limit);
+	vmcs_write(GUEST_ES_AR_BYTES + 2 * i, access_of(attr));
+}
+
+/* A task register is usable and busy here; one that is not was put in by userspace. */
+static void put_task_register(struct vcpu_vmx *vmx, const struct vcpu_state *state)
+{
+	u16 attr = strict_attr(&state->seg[SEG_TR]);
+
+	vmx->no_tr = !(attr & SEG_ATTR_P);
+	if (vmx->no_tr)
+		attr = (attr & SEG_ATTR_G) | SEG_ATTR_P | VMX_AR_TYPE_BUSY_64_TSS;
+	put_segment(state, SEG_TR, attr | BIT(1));
+}
+
+static void get_task_register(struct vcpu_vmx *vmx, struct vcpu_state *state)
+{
+	const u16 selector = state->seg[SEG_TR].selector;
+	const u16 attr = state->seg[SEG_TR].attr;
+
+	get_segment(state, SEG_TR);
+	if (unlikely(vmx->no_tr) && state->seg[SEG_TR].selector == selector)
+		state->seg[SEG_TR].attr = attr;
+}
+
+static void fetch_segments(struct vcpu_vmx *vmx, struct vcpu_state *state)
+{
+	unsigned int i;
+
+	for (i = 0; i < SEG_TR; i++)
+		if (i != SEG_CS && i != SEG_SS)
+			get_segment(state, i);
+	get_task_register(vmx, state);
+	state->gdt.base = vmcs_read(GUEST_GDTR_BASE);
+	state->gdt.limit = vmcs_read(GUEST_GDTR_LIMIT);
+	state->idt.base = vmcs_read(GUEST_IDTR_BASE);
+	state->idt.limit = vmcs_read(GUEST_IDTR_LIMIT);
+}
+
+static void store_segments(struct vcpu_vmx *vmx, const struct vcpu_state *state)
+{
+	unsigned int i;
+
+	for (i = 0; i < SEG_TR; i++)
+		if (i != SEG_CS && i != SEG_SS)
+			put_segment(state, i, strict_attr(&state->seg[i]));
+	put_task_register(vmx, state);
+	vmcs_write(GUEST_GDTR_BASE, state->gdt.base);
+	vmcs_write(GUEST_GDTR_LIMIT, state->gdt.limit);
+	vmcs_write(GUEST_IDTR_BASE, state->idt.base);
+	vmcs_write(GUEST_IDTR_LIMIT, state->idt.limit);
+}
+
+/* CR4, and of CR0 all but what the guest owns, exit when they change: the copy is the original. */
+static void fetch_control(struct vcpu_state *state)
+{
+	state->cr0 &= ~(u64)CR0_GUEST_OWNED;
+	state->cr0 |= vmcs_read(GUEST_CR0) & CR0_GUEST_OWNED;
+	state->cr3 = vmcs_read(GUEST_CR3);
+}
+
+/* NE is 1 in VMX operation, CD and NW are left alone by an entry (SDM vol. 3, 23.8, 26.3.2.1). */
+static void store_control(struct vcpu_vmx *vmx, const struct vcpu_state *state)
+{
+	u32 entry = vmx_controls.entry;
+
+	vmcs_write(GUEST_CR0, (state->cr0 & ~(X86_CR0_CD | X86_CR0_NW)) | X86_CR0_NE);
+	vmcs_write(CR0_READ_SHADOW, state->cr0);
+	vmcs_write(GUEST_CR3, state->cr3);
+	/* a machine check of the host's must exit, not shut the guest down */
+	vmcs_write(GUEST_CR4, state->cr4 | vmx_controls.cr4_fixed |
+			      (__read_cr4() & X86_CR4_MCE));
+	vmcs_write(CR4_READ_SHADOW, state->cr4);
+	vmcs_write(GUEST_IA32_EFER, state->efer);
+	if (state->efer & EFER_LMA)
+		entry |= VM_ENTRY_IA32E_MODE;
+	vmcs_update(VM_ENTRY_CONTROLS, vmx->held.entry, entry);
+}
+
+static void fetch_system(struct kvm_vcpu *vcpu, struct vcpu_state *state)
+{
+	state->sysenter_cs = vmcs_read(GUEST_SYSENTER_CS);
+	state->sysenter_esp = vmcs_read(GUEST_SYSENTER_ESP);
+	state->sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP);
+	if (vcpu->cpu >= 0)
+		rdmsrl(MSR_KERNEL_GS_BASE, state->kernel_gs_base);
+}
+
+static void store_system(struct vcpu_vmx *vmx, const struct vcpu_state *state)
+{
+	vmcs_write(GUEST_SYSENTER_CS, state->sysenter_cs);
+	vmcs_write(GUEST_SYSENTER_ESP, state->sysenter_esp);
+	vmcs_write(GUEST_SYSENTER_EIP, state->sysenter_eip);
+	vmcs_write(GUEST_IA32_PAT, state->pat);
+	vmx_store_syscall(vmx, state);
+}
+
+static void store_pdptes(const struct vcpu_state *state)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(state->pdpte); i++)
+		vmcs_write(GUEST_PDPTR0 + 2 * i, state->pdpte[i]);
+}
+
+static void fetch_pdptes(struct vcpu_state *state)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(state->pdpte); i++)
+		state->pdpte[i] = vmcs_read(GUEST_PDPTR0 + 2 * i);
+}
+
+static void vmx_fetch(struct kvm_vcpu *vcpu, u32 groups)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	vmcs_get(vmx);
+	if (groups & STATE_CODE) {
+		get_segment(state, SEG_CS);
+		get_segment(state, SEG_SS);
+	}
+	if (groups & STATE_SEG)
+		fetch_segments(vmx, state);
+	if (groups & STATE_CR)
+		fetch_control(state);
+	if (groups & STATE_SYS)
+		fetch_system(vcpu, state);
+	/* delivery of #DB is ours, and so are DR6 and what it clears in DR7 */
+	if (groups & STATE_DR && state->dr7_effective == state->dr7)
+		state->dr7 = state->dr7_effective = vmcs_read(GUEST_DR7);
+	if (groups & STATE_PDPTES)
+		fetch_pdptes(state);
+	vmcs_put();
+}
+
+static void vmx_store(struct kvm_vcpu *vcpu, u32 groups)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	if (groups & STATE_CODE) {
+		put_segment(state, SEG_CS, strict_attr(&state->seg[SEG_CS]));
+		put_segment(state, SEG_SS, strict_attr(&state->seg[SEG_SS]));
+	}
+	if (groups & STATE_SEG)
+		store_segments(vmx, state);
+	if (groups & STATE_CR)
+		store_control(vmx, state);
+	if (groups & STATE_SYS)
+		store_system(vmx, state);
+	if (groups & STATE_DR)
+		vmcs_write(GUEST_DR7, state->dr7_effective);
+	if (groups & STATE_PDPTES)
+		store_pdptes(state);
+}
+
+/*
+ * What is remembered until the next entry.
+ */
+
+static void vmx_set_traps(struct kvm_vcpu *vcpu)
+{
+	/* vmx_inject() puts them in with what the plan asks for */
+}
+
+static void vmx_flush_guest(struct kvm_vcpu *vcpu)
+{
+	to_vmx(vcpu)->flush = true;
+}
+
+static void vmx_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	vmcs_get(vmx);
+	vmcs_update(TSC_OFFSET, vmx->held.tsc_offset, offset);
+	if (vmx_controls.tsc_scaling)
+		vmcs_update(TSC_MULTIPLIER, vmx->held.tsc_ratio,
+			    ratio ?: BIT_ULL(backend_features.tsc_scale_frac_bits));
+	vmcs_put();
+}
+
+/*
+ * Events, inwards.
+ */
+
+static u32 inject_type(const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_NMI:
+		return INTR_TYPE_NMI_INTR;
+	case EVENT_IRQ:
+		return INTR_TYPE_EXT_INTR;
+	case EVENT_SOFT_IRQ:
+		return INTR_TYPE_SOFT_INTR;
+	case EVENT_SOFT_EXCEPTION:
+		return INTR_TYPE_SOFT_EXCEPTION;
+	default:
+		return INTR_TYPE_HARD_EXCEPTION;
+	}
+}
+
+/* Vectors that an entry takes with an error code, and then with nothing else (26.2.1.3). */
+#define ERROR_VECTORS								\
+	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | BIT(X86_TRAP_SS) |	\
+	 BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC))
+
+static bool takes_error(const struct event *event)
+{
+	return event->has_error &&
+	       (vmx_controls.any_error_code || ERROR_VECTORS & BIT(event->vector));
+}
+
+/*
+ * The frame of a soft event holds RIP plus the length.  A length of 0 is not known to every
+ * processor: there RIP goes back by one, and by a length of one forward again.
+ */
+static void aim_soft_event(struct kvm_vcpu *vcpu, const struct event *event)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u8 len = event->insn_len;
+
+	if (!len && !vmx_controls.zero_length) {
+		vmx->cut_back = true;
+		vcpu->arch.state.rip--;
+		len = 1;
+	}
+	vmcs_write(VM_ENTRY_INSTRUCTION_LEN, len);
+}
+
+/* Hardware clears the field at each exit: there is nothing to be undone. */
+static void inject_event(struct kvm_vcpu *vcpu, const struct event *event)
+{
+	u32 info = INTR_INFO_VALID_MASK | inject_type(event) | event->vector;
+
+	if (event_is_soft(event))
+		aim_soft_event(vcpu, event);
+	if (takes_error(event)) {
+		info |= INTR_INFO_DELIVER_CODE_MASK;
+		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);
+	}
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, info);
+}
+
+static u32 wanted_controls(u32 traps, const struct event_plan *plan)
+{
+	u32 controls = vmx_controls.cpu_based;
+
+	if (plan->irq_window)
+		controls |= CPU_BASED_INTR_WINDOW_EXITING;
+	if (plan->nmi_window)
+		controls |= CPU_BASED_NMI_WINDOW_EXITING;
+	if (traps & TRAP_CR8)
+		controls |= CPU_BASED_CR8_LOAD_EXITING;
+	if (traps & TRAP_DR)
+		controls |= CPU_BASED_MOV_DR_EXITING;
+	return controls;
+}
+
+static void vmx_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u32 traps = vcpu->arch.traps, exceptions = EXIT_EXCEPTIONS;
+
+	if (plan->inject.kind)
+		inject_event(vcpu, &plan->inject);
+	/* an NMI that goes in finds them open, and masks them itself */
+	vmx->nmi_blocked = plan->watch_iret && plan->inject.kind != EVENT_NMI;
+	vmx->step = plan->step;
+	/* hardware opens the mask at an IRET that faults; nobody else would learn of it */
+	if (plan->watch_iret)
+		exceptions |= IRET_EXCEPTIONS;
+	if (traps & TRAP_BP)
+		exceptions |= BIT(X86_TRAP_BP);
+	vmcs_update(EXCEPTION_BITMAP, vmx->held.exceptions, exceptions);
+	vmcs_update(CPU_BASED_VM_EXEC_CONTROL, vmx->held.cpu_based,
+		    wanted_controls(traps, plan));
+}
+
+/*
+ * In and out.
+ */
+
+/*
+ * STI's shadow holds an NMI back on some processors only, and a single step on none: where just
+ * the one instruction is to go, MOV SS' shadow takes its place for this entry.
+ */
+static u32 interruptibility(struct vcpu_vmx *vmx, u8 shadow, u64 rflags)
+{
+	u32 state = vmx->nmi_blocked ? GUEST_INTR_STATE_NMI : 0;
+
+	vmx->sti_as_mov_ss = shadow == SHADOW_STI && (vmx->step || rflags & X86_EFLAGS_TF);
+	if (!shadow)
+		return state;
+	return state | (shadow == SHADOW_STI && !vmx->sti_as_mov_ss ? GUEST_INTR_STATE_STI :
+								      GUEST_INTR_STATE_MOV_SS);
+}
+
+/* Behind a shadow a single step waits exactly if TF is set, or the entry fails (26.3.1.5). */
+static u64 pending_dbg(const struct vcpu_state *state, u64 rflags)
+{
+	if (!state->shadow)
+		return state->pending_db;
+	return (state->pending_db & ~(u64)DR_STEP) | (rflags & X86_EFLAGS_TF ? DR_STEP : 0);
+}
+
+static void flush_ept(u64 eptp)
+{
+	const struct {
+		u64 eptp, zero;
+	} which = { eptp, 0 };
+
+	asm volatile("1: invept %0, %1\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : : "m" (which), "r" ((u64)VMX_EPT_EXTENT_CONTEXT) : "cc", "memory");
+}
+
+static void load_guest(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	struct vcpu_state *state = &vcpu->arch.state;
+	struct vmx_held *held = &vmx->held;
+	u64 rflags = state->rflags;
+
+	vmx->own_tf = rflags & X86_EFLAGS_TF;
+	if (unlikely(vcpu->arch.traps & TRAP_STEP))
+		rflags |= X86_EFLAGS_TF;
+	vmcs_update(GUEST_RIP, held->rip, state->rip);
+	vmcs_update(GUEST_RSP, held->rsp, state->gpr[GPR_RSP]);
+	vmcs_update(GUEST_RFLAGS, held->rflags, rflags);
+	vmcs_update(GUEST_INTERRUPTIBILITY_INFO, held->interruptibility,
+		    interruptibility(vmx, state->shadow, rflags));
+	vmcs_update(GUEST_PENDING_DBG_EXCEPTIONS, held->pending_dbg, pending_dbg(state, rflags));
+	vmcs_update(HOST_CR3, held->host_cr3, __get_current_cr3_fast());
+	vmcs_update(HOST_CR4, held->host_cr4, cr4_read_shadow());
+	vmx->apic_page[VTPR] = vcpu->arch.cr8 << 4;
+	if (state->cr2 != read_cr2())
+		write_cr2(state->cr2);
+	if (unlikely(vmx->flush)) {
+		flush_ept(vcpu->arch.root | vmx_controls.eptp);
+		vmx->flush = false;
+	}
+	/* the guest's debug registers are its own: DR0 to DR3 are there already */
+	if (unlikely(!(vcpu->arch.traps & TRAP_DR)))
+		set_debugreg(state->dr6, 6);
+}
+
+/*
+ * Debug traps outlast an exit behind MOV SS, and those that come between an instruction and its
+ * traps; at others the field is 0 (27.3.4), or if not (Bochs) it is what a step that has not been
+ * made would leave.
+ */
+static bool traps_outlast(const struct vcpu_vmx *vmx)
+{
+	u8 vector;
+
+	if (vmx->reason == EXIT_REASON_EXCEPTION_NMI) {
+		vector = vmcs_read(VM_EXIT_INTR_INFO) & INTR_INFO_VECTOR_MASK;
+		if (vector == X86_TRAP_DB || vector == X86_TRAP_MC)
+			return vector == X86_TRAP_MC;
+	}
+	return vmx->held.interruptibility & GUEST_INTR_STATE_MOV_SS ||
+	       vmx->reason == EXIT_REASON_INIT_SIGNAL;
+}
+
+static void take_debug_traps(struct vcpu_vmx *vmx, struct vcpu_state *state)
+{
+	struct vmx_held *held = &vmx->held;
+
+	state->pending_db = 0;
+	if (likely(!(state->shadow | (state->rflags & X86_EFLAGS_TF) | held->pending_dbg)))
+		return;
+	held->pending_dbg = vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS);
+	if (traps_outlast(vmx))
+		state->pending_db = held->pending_dbg;
+}
+
+static u8 shadow_of(const struct vcpu_vmx *vmx)
+{
+	u32 state = vmx->held.interruptibility;
+
+	if (state & GUEST_INTR_STATE_MOV_SS)
+		return vmx->sti_as_mov_ss ? SHADOW_STI : SHADOW_MOV_SS;
+	return state & GUEST_INTR_STATE_STI ? SHADOW_STI : 0;
+}
+
+static void take_guest(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	struct vcpu_state *state = &vcpu->arch.state;
+	struct vmx_held *held = &vmx->held;
+
+	held->rip = vmcs_read(GUEST_RIP);
+	held->rsp = vmcs_read(GUEST_RSP);
+	held->rflags = vmcs_read(GUEST_RFLAGS);
+	held->interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
+	state->rip = held->rip;
+	state->gpr[GPR_RSP] = held->rsp;
+	state->rflags = held->rflags;
+	state->shadow = shadow_of(vmx);
+	take_debug_traps(vmx, state);
+	if (unlikely(vcpu->arch.traps & TRAP_STEP) && !vmx->own_tf) {
+		state->rflags &= ~(u64)X86_EFLAGS_TF;
+		state->pending_db &= ~(u64)DR_STEP;
+	}
+}
+
+static void vmx_enter(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	load_guest(vcpu);
+	if (unlikely(vmx_switch(state->gpr, &vmx->held.host_rsp, vmx->launched))) {
+		vmx->reason = FAILED_ENTRY;
+		vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
+		return;
+	}
+	vmx->launched = true;
+	state->cr2 = read_cr2();
+	vmx->reason = vmcs_read(VM_EXIT_REASON);
+	if (unlikely(vmx->host.debugctl))
+		update_debugctlmsr(vmx->host.debugctl);
+	if (unlikely(!(vcpu->arch.traps & TRAP_DR))) {
+		get_debugreg(state->dr6, 6);
+		set_debugreg(DR6_RESERVED, 6);
+	}
+	if (likely(!(vmx->reason & FAILED_ENTRY)))
+		take_guest(vcpu);
+	else
+		vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
+}
+
+/*
+ * Events, outwards.
+ */
+
+static u8 event_kind_of(u32 info)
+{
+	switch (info & VECTORING_INFO_TYPE_MASK) {
+	case INTR_TYPE_NMI_INTR:
+		return EVENT_NMI;
+	case INTR_TYPE_HARD_EXCEPTION:
+		return EVENT_EXCEPTION;
+	case INTR_TYPE_SOFT_INTR:
+		return EVENT_SOFT_IRQ;
+	case INTR_TYPE_PRIV_SW_EXCEPTION:
+	case INTR_TYPE_SOFT_EXCEPTION:
+		return EVENT_SOFT_EXCEPTION;
+	default:
+		return EVENT_IRQ;
+	}
+}
+
+static void report_undelivered(struct kvm_vcpu *vcpu, struct event_report *report, u32 info)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	report->undelivered = (struct event){
+		.kind = event_kind_of(info),
+		.vector = info & VECTORING_INFO_VECTOR_MASK,
+		.has_error = info & VECTORING_INFO_DELIVER_CODE_MASK,
+	};
+	if (report->undelivered.has_error)
+		report->undelivered.error = vmcs_read(IDT_VECTORING_ERROR_CODE);
+	if (vmx->cut_back)
+		vcpu->arch.state.rip++;
+}
+
+/*
+ * An IRET that faults, or that the host has to bring a page for, has opened the mask although it
+ * has not happened.  The bit is not defined in the middle of a delivery, nor for #DF (27.2.3).
+ */
+static bool iret_undone(const struct vm_exit *exit, const struct event_report *report, u64 info)
+{
+	return !report->undelivered.kind && info & INTR_INFO_UNBLOCK_NMI &&
+	       !(exit->kind == EXIT_EXCEPTION && exit->exception.vector == X86_TRAP_DF);
+}
+
+static void exit_exception(struct kvm_vcpu *vcpu, struct vm_exit *exit, u32 info)
+{
+	u8 vector = info & INTR_INFO_VECTOR_MASK;
+
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR) {
+		/* it has been taken from the host, whose handler has to see it */
+		asm volatile("int $2");
+		exit->kind = EXIT_HOST_IRQ;
+		return;
+	}
+	if (vector == X86_TRAP_MC) {
+		exit->kind = EXIT_HOST_MACHINE_CHECK;
+		return;
+	}
+	exit->kind = EXIT_EXCEPTION;
+	exit->exception.vector = vector;
+	exit->exception.has_error = info & INTR_INFO_DELIVER_CODE_MASK;
+	exit->exception.error = exit->exception.has_error ? vmcs_read(VM_EXIT_INTR_ERROR_CODE) : 0;
+	exit->exception.payload = 0;
+	if (vector == X86_TRAP_PF || vector == X86_TRAP_DB)
+		exit->exception.payload = vmcs_read(EXIT_QUALIFICATION);
+	/* INT1 is over when its trap is there */
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
+		vcpu->arch.state.rip += vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+}
+
+static void exit_io(struct vm_exit *exit)
+{
+	u64 info = vmcs_read(EXIT_QUALIFICATION);
+
+	exit->kind = EXIT_IO;
+	exit->io.size = (info & 7) + 1;
+	exit->io.in = info & BIT(3);
+	exit->io.string = info & BIT(4);
+	exit->io.rep = info & BIT(5);
+	exit->io.port = info >> 16;
+	exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+}
+
+static u64 exit_memory(struct vm_exit *exit)
+{
+	u64 info = vmcs_read(EXIT_QUALIFICATION);
+
+	exit->kind = EXIT_MEMORY;
+	exit->memory.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
+	exit->memory.write = info & EPT_VIOLATION_ACC_WRITE;
+	exit->memory.fetch = info & EPT_VIOLATION_ACC_INSTR;
+	exit->memory.present = info & EPT_VIOLATION_RWX_MASK;
+	exit->memory.table = (info & EPT_VIOLATION_GVA_IS_VALID) &&
+			     !(info & EPT_VIOLATION_GVA_TRANSLATED);
+	return info;
+}
+
+static void exit_cr(struct vm_exit *exit)
+{
+	u64 info = vmcs_read(EXIT_QUALIFICATION);
+
+	exit->kind = EXIT_CR;
+	exit->cr.number = info & 0xf;
+	exit->cr.write = (info & CONTROL_REG_ACCESS_TYPE) != 1 << 4;
+	exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+}
+
+static void exit_dr(struct vm_exit *exit)
+{
+	u64 info = vmcs_read(EXIT_QUALIFICATION);
+
+	exit->kind = EXIT_DR;
+	exit->dr.number = info & DEBUG_REG_ACCESS_NUM;
+	exit->dr.write = !(info & DEBUG_REG_ACCESS_TYPE);
+	exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+}
+
+/* Exits that say all there is to say by their reason. EXIT_NONE: not here. */
+static const struct {
+	u8 kind;
+	bool has_len;	/* they are an instruction's, whose length is told */
+} plain_exit[] = {
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = { EXIT_HOST_IRQ },
+	[EXIT_REASON_TRIPLE_FAULT] = { EXIT_SHUTDOWN },
+	[EXIT_REASON_INIT_SIGNAL] = { EXIT_HOST_IRQ },
+	[EXIT_REASON_INTERRUPT_WINDOW] = { EXIT_WINDOW },
+	[EXIT_REASON_NMI_WINDOW] = { EXIT_WINDOW },
+	[EXIT_REASON_TASK_SWITCH] = { EXIT_TASK_SWITCH },
+	[EXIT_REASON_CPUID] = { EXIT_CPUID, true },
+	[EXIT_REASON_HLT] = { EXIT_HLT, true },
+	[EXIT_REASON_INVD] = { EXIT_CACHE, true },
+	[EXIT_REASON_RDPMC] = { EXIT_PRIVILEGED },
+	[EXIT_REASON_VMCALL] = { EXIT_HYPERCALL, true },
+	[EXIT_REASON_VMCLEAR] = { EXIT_UNDEFINED },
+	[EXIT_REASON_VMLAUNCH] = { EXIT_UNDEFINED },
+	[EXIT_REASON_VMPTRLD] = { EXIT_UNDEFINED },
+	[EXIT_REASON_VMPTRST] = { EXIT_UNDEFINED },
+	[EXIT_REASON_VMREAD] = { EXIT_UNDEFINED },
+	[EXIT_REASON_VMRESUME] = { EXIT_UNDEFINED },
+	[EXIT_REASON_VMWRITE] = { EXIT_UNDEFINED },
+	[EXIT_REASON_VMOFF] = { EXIT_UNDEFINED },
+	[EXIT_REASON_VMON] = { EXIT_UNDEFINED },
+	[EXIT_REASON_MWAIT_INSTRUCTION] = { EXIT_IDLE },
+	[EXIT_REASON_MONITOR_INSTRUCTION] = { EXIT_IDLE },
+	[EXIT_REASON_PAUSE_INSTRUCTION] = { EXIT_PAUSE, true },
+	[EXIT_REASON_INVEPT] = { EXIT_UNDEFINED },
+	[EXIT_REASON_INVVPID] = { EXIT_UNDEFINED },
+	[EXIT_REASON_WBINVD] = { EXIT_CACHE, true },
+	[EXIT_REASON_XSETBV] = { EXIT_XSETBV, true },
+	[EXIT_REASON_ENCLS] = { EXIT_UNDEFINED },
+};
+
+static void decode_plain(struct vm_exit *exit, u32 reason)
+{
+	exit->kind = EXIT_UNKNOWN;
+	if (reason >= ARRAY_SIZE(plain_exit) || !plain_exit[reason].kind)
+		return;
+	exit->kind = plain_exit[reason].kind;
+	if (plain_exit[reason].has_len)
+		exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+}
+
+/* Returns where hardware would say that an IRET has opened the NMI mask, or 0. */
+static u64 decode(struct kvm_vcpu *vcpu, struct vm_exit *exit)
+{
+	u32 info;
+
+	switch (exit->hardware) {
+	case EXIT_REASON_EPT_VIOLATION:
+		return exit_memory(exit);
+	case EXIT_REASON_EXCEPTION_NMI:
+		info = vmcs_read(VM_EXIT_INTR_INFO);
+		exit_exception(vcpu, exit, info);
+		return info;
+	case EXIT_REASON_IO_INSTRUCTION:
+		exit_io(exit);
+		break;
+	case EXIT_REASON_MSR_READ:
+	case EXIT_REASON_MSR_WRITE:
+		exit->kind = EXIT_MSR;
+		exit->msr.write = exit->hardware == EXIT_REASON_MSR_WRITE;
+		exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+		break;
+	case EXIT_REASON_CR_ACCESS:
+		exit_cr(exit);
+		break;
+	case EXIT_REASON_DR_ACCESS:
+		exit_dr(exit);
+		break;
+	case EXIT_REASON_MCE_DURING_VMENTRY:
+		exit->kind = EXIT_HOST_MACHINE_CHECK;
+		break;
+	default:
+		decode_plain(exit, exit->hardware);
+	}
+	return 0;
+}
+
+/* Refused before guest state was looked at: the VM-instruction error; after: the exit reason. */
+static void exit_failed(const struct vcpu_vmx *vmx, struct vm_exit *exit)
+{
+	exit->kind = EXIT_FAILED;
+	exit->hardware = vmx->reason == FAILED_ENTRY ? vmcs_read(VM_INSTRUCTION_ERROR) :
+						       vmx->reason;
+}
+
+static void vmx_exit(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_report *report)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u32 vectoring;
+	u64 info;
+
+	exit->insn_bytes = 0;
+	exit->insn_len = 0;
+	exit->hardware = vmx->reason;
+	report->nmi_tracked = true;
+	report->nmi_masked = vmx->held.interruptibility & GUEST_INTR_STATE_NMI;
+	if (unlikely(vmx->reason & FAILED_ENTRY)) {
+		exit_failed(vmx, exit);
+	} else {
+		vectoring = vmcs_read(IDT_VECTORING_INFO_FIELD);
+		if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
+			report_undelivered(vcpu, report, vectoring);
+		info = decode(vcpu, exit);
+		if (unlikely(iret_undone(exit, report, info)))
+			report->nmi_masked = true;
+	}
+	vmx->cut_back = false;
+}
+
+static void dump_fields(const char *what, const u32 *fields, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		pr_err_ratelimited("kvm: %s %04x: %llx\n", what, fields[i], vmcs_read(fields[i]));
+}
+
+static void vmx_dump(struct kvm_vcpu *vcpu)
+{
+	static const u32 guest[] = {
+		GUEST_CR0, GUEST_CR3, GUEST_CR4, GUEST_IA32_EFER, GUEST_RIP, GUEST_RSP,
+		GUEST_RFLAGS, GUEST_DR7, GUEST_INTERRUPTIBILITY_INFO, GUEST_ACTIVITY_STATE,
+		GUEST_PENDING_DBG_EXCEPTIONS, GUEST_IA32_PAT, GUEST_GDTR_BASE, GUEST_IDTR_BASE,
+	};
+	static const u32 control[] = {
+		PIN_BASED_VM_EXEC_CONTROL, CPU_BASED_VM_EXEC_CONTROL, SECONDARY_VM_EXEC_CONTROL,
+		VM_EXIT_CONTROLS, VM_ENTRY_CONTROLS, VM_ENTRY_INTR_INFO_FIELD,
+		VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INSTRUCTION_LEN, EXCEPTION_BITMAP,
+		EPT_POINTER, VM_INSTRUCTION_ERROR, VM_EXIT_REASON, EXIT_QUALIFICATION,
+	};
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	unsigned int i;
+
+	vmcs_get(vmx);
+	pr_err_ratelimited("kvm: vCPU %d: entry failed: VMCS fields by their encoding\n", vcpu->id);
+	dump_fields("control", control, ARRAY_SIZE(control));
+	dump_fields("guest", guest, ARRAY_SIZE(guest));
+	for (i = 0; i < SEG_COUNT; i++)
+		pr_err_ratelimited("kvm: segment %u: %04llx access %05llx limit %08llx base %llx\n",
+				   i, vmcs_read(GUEST_ES_SELECTOR + 2 * i),
+				   vmcs_read(GUEST_ES_AR_BYTES + 2 * i),
+				   vmcs_read(GUEST_ES_LIMIT + 2 * i),
+				   vmcs_read(GUEST_ES_BASE + 2 * i));
+	vmcs_put();
+}
+
+#define VMX_MEMBER(ret, name, args) .name = vmx_##name,
+const struct backend vmx_backend = {
+	BACKEND_OPS(VMX_MEMBER)
+};

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmx.h - what vmx.c, vmcs.c, setup.c and enter.S share.
+ */
+#ifndef ARCH_X86_KVM_VMX_VMX_H
+#define ARCH_X86_KVM_VMX_VMX_H
+
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/percpu.h>
+#include <asm/asm.h>
+#include <asm/vmx.h>
+
+/**
+ * struct vmx_held - fields of the VMCS as it holds them, so that only what changes is written
+ * @cpu_based: primary processor-based controls
+ * @entry: VM-entry controls
+ * @exceptions: exception bitmap
+ * @interruptibility: guest interruptibility state
+ * @pending_dbg: guest pending debug exceptions
+ * @rip: the guest's, and so on
+ * @tsc_offset: the guest's TSC is the host's times @tsc_ratio, plus this
+ * @host_cr3: the host's, and so on
+ */
+struct vmx_held {
+	u32 cpu_based;
+	u32 entry;
+	u32 exceptions;
+	u32 interruptibility;
+	u64 pending_dbg;
+	u64 rip;
+	u64 rsp;
+	u64 rflags;
+	u64 tsc_offset;
+	u64 tsc_ratio;
+	unsigned long host_cr3;
+	unsigned long host_cr4;
+	unsigned long host_rsp;
+	u64 host_fs_base;
+	u16 host_fs;
+	u16 host_gs;
+};
+
+/* What the host has in registers that the VMCS does not switch, while a vCPU is loaded. */
+struct vmx_host {
+	u16 fs;
+	u16 gs;
+	u16 ds;
+	u16 es;
+	u16 ldt;
+	u64 kernel_gs_base;
+	u64 debugctl;
+};
+
+#define VMX_SYSCALL_MSRS	4
+
+/**
+ * struct vcpu_vmx - a vCPU's part of this backend.  Its thread only, but for @active and @cpu.
+ * @vmcs: the control structure
+ * @vmcs_pa: its physical address
+ * @active: in the list of the CPU that may hold parts of the VMCS (vmcs.c)
+ * @cpu: that CPU, or -1
+ * @launched: VMRESUME, not VMLAUNCH, is the next entry
+ * @msr_bitmap: which MSRs exit, 4 KiB (SDM vol. 3, 24.6.9)
+ * @apic_page: virtual-APIC page, of which only the task priority counts
+ * @vpid: virtual processor identifier, or 0: translations are not tagged
+ * @flush: cached translations are void
+ * @nmi_blocked: NMIs are masked for this entry
+ * @step: this entry is for one instruction
+ * @sti_as_mov_ss: for this entry STI's shadow goes as MOV SS', which holds back more
+ * @own_tf: RFLAGS.TF is the guest's, not a debugger's on the outside
+ * @cut_back: RIP was moved back by one for an injected soft event without an instruction
+ * @no_tr: the guest's task register is not usable, which the VMCS cannot say
+ * @reason: VM-exit reason of the last exit; bit 31: the entry failed
+ * @syscall: what the MSRs of SYSCALL hold while the vCPU is loaded
+ */
+struct vcpu_vmx {
+	void *vmcs;
+	u64 vmcs_pa;
+	struct list_head active;
+	int cpu;
+	bool launched;
+	unsigned long *msr_bitmap;
+	u8 *apic_page;
+	u16 vpid;
+	bool flush;
+	bool nmi_blocked;
+	bool step;
+	bool sti_as_mov_ss;
+	bool own_tf;
+	bool cut_back;
+	bool no_tr;
+	u32 reason;
+	u64 syscall[VMX_SYSCALL_MSRS];
+	struct vmx_held held;
+	struct vmx_host host;
+};
+
+/**
+ * struct vmx_cpu - a physical CPU's part of this backend.  That CPU only.
+ * @vmxon: VMXON region
+ * @on: it is in use
+ * @active: vCPUs whose VMCS it may hold parts of
+ * @current_vmx: whose VMCS is current
+ * @last: whose guest ran here last, for the branch predictor barrier
+ */
+struct vmx_cpu {
+	struct page *vmxon;
+	bool on;
+	struct list_head active;
+	struct vcpu_vmx *current_vmx;
+	struct vcpu_vmx *last;
+};
+
+DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
+
+/**
+ * struct vmx_controls - what goes into the control fields of every VMCS.  Set once.
+ * @pin: pin-based
+ * @cpu_based: primary processor-based, without windows and steps
+ * @secondary: secondary processor-based, without @tsc_scaling
+ * @exit: VM-exit controls
+ * @entry: VM-entry controls, without IA-32e mode
+ * @revision: of the VMCS
+ * @eptp: EPT pointer, but for the address
+ * @zero_length: soft events may be injected with an instruction length of 0
+ * @any_error_code: exceptions may be injected with an error code whatever their vector
+ * @tsc_scaling: TSC scaling is there
+ * @cr4_fixed: CR4 bits that have to be 1 in VMX operation
+ */
+struct vmx_controls {
+	u32 pin;
+	u32 cpu_based;
+	u32 secondary;
+	u32 exit;
+	u32 entry;
+	u32 revision;
+	u64 eptp;
+	bool zero_length;
+	bool any_error_code;
+	bool tsc_scaling;
+	u64 cr4_fixed;
+};
+
+extern struct vmx_controls vmx_controls;
+
+/* Of the bits of CR0, those that the guest may change without an exit. */
+#define CR0_GUEST_OWNED	(X86_CR0_TS | X86_CR0_MP)
+
+static inline struct vcpu_vmx *to_vmx(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.backend;
+}
+
+/*
+ * The VMCS that is current.  After virtualization was switched off under a vCPU (reboot) these
+ * instructions are #UD, and what is read does not matter any more.
+ */
+static __always_inline u64 vmcs_read(unsigned long field)
+{
+	u64 value = 0;
+
+	asm volatile("1: vmread %1, %0\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : "+r" (value) : "r" (field) : "cc");
+	return value;
+}
+
+static __always_inline void vmcs_write(unsigned long field, u64 value)
+{
+	asm volatile("1: vmwrite %1, %0\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : : "r" (field), "r" (value) : "cc");
+}
+
+/* Write a field unless the VMCS holds this already. */
+#define vmcs_update(field, held, value)						\
+do {										\
+	typeof(held) new_value = (value);					\
+										\
+	if ((held) != new_value) {						\
+		(held) = new_value;						\
+		vmcs_write(field, new_value);					\
+	}									\
+} while (0)
+
+/* vmcs.c */
+int vmx_cpu_enable(void);
+void vmx_cpu_disable(void);
+void vmx_cpu_emergency(void);
+void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu);
+void vmx_vcpu_put(struct kvm_vcpu *vcpu);
+/* Make the vCPU's VMCS current, and stay on this CPU.  Does not nest. */
+void vmcs_get(struct vcpu_vmx *vmx);
+void vmcs_put(void);
+/* No CPU holds parts of it any more.  Does not sleep; interrupts on. */
+void vmcs_release(struct vcpu_vmx *vmx);
+
+/* What the host has, before the first VM. */
+void vmx_read_host_msrs(void);
+/* STATE_SYS' MSRs, while the vCPU is loaded. */
+void vmx_store_syscall(struct vcpu_vmx *vmx, const struct vcpu_state *state);
+
+/* setup.c */
+bool vmx_supported(void);
+int vmx_setup(struct backend_features *features);
+void vmx_teardown(void);
+int vmx_vcpu_create(struct kvm_vcpu *vcpu);
+void vmx_vcpu_destroy(struct kvm_vcpu *vcpu);
+void vmx_vcpu_reset(struct kvm_vcpu *vcpu);
+void vmx_trap_msr(struct kvm_vcpu *vcpu, u32 msr, bool read, bool write);
+
+/* enter.S: 0 after an exit; 1 when VMLAUNCH or VMRESUME has failed */
+int vmx_switch(u64 *gpr, unsigned long *host_rsp, bool launched);
+void vmx_exit_point(void);
+
+#endif /* ARCH_X86_KVM_VMX_VMX_H */
