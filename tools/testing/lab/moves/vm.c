@@ -23,7 +23,7 @@
 static struct {
 	int fd;
 	size_t run_bytes;
-	bool xsave2;
+	bool xsave2, xcrs;
 	struct kvm_cpuid2 *cpuid;
 	struct kvm_msr_list *msrs;
 } system_kvm;
@@ -71,6 +71,7 @@ void vm_system_open(void)
 	system_kvm.fd = fd;
 	system_kvm.run_bytes = DO(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	system_kvm.xsave2 = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2) > 0;
+	system_kvm.xcrs = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0;
 	system_kvm.cpuid = cpuid;
 	system_kvm.msrs = list_msrs(fd);
 }
@@ -258,7 +259,8 @@ void vcpu_save(struct vm *vm, struct vcpu_image *image)
 	DO(vm->vcpu, KVM_GET_MP_STATE, &image->mp_state);
 	DO(vm->vcpu, KVM_GET_REGS, &image->regs);
 	DO(vm->vcpu, KVM_GET_SREGS2, &image->sregs);
-	DO(vm->vcpu, KVM_GET_XCRS, &image->xcrs);
+	if (system_kvm.xcrs)
+		DO(vm->vcpu, KVM_GET_XCRS, &image->xcrs);
 	if (system_kvm.xsave2)
 		DO(vm->vcpu, KVM_GET_XSAVE2, image->xsave);
 	else
@@ -284,7 +286,8 @@ void vcpu_save(struct vm *vm, struct vcpu_image *image)
 void vcpu_load(struct vm *vm, const struct vcpu_image *image, bool with_events)
 {
 	DO(vm->vcpu, KVM_SET_SREGS2, &image->sregs);
-	DO(vm->vcpu, KVM_SET_XCRS, &image->xcrs);
+	if (system_kvm.xcrs)
+		DO(vm->vcpu, KVM_SET_XCRS, &image->xcrs);
 	DO(vm->vcpu, KVM_SET_XSAVE, image->xsave);
 	set_msrs(vm->vcpu, image->msrs);
 	DO(vm->vcpu, KVM_SET_REGS, &image->regs);
