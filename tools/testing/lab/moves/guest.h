@@ -40,6 +40,7 @@
 #define PORT_TEXT	0x520		/* out, a byte at a time: GUEST_TEXT */
 #define PORT_EOI	0x524		/* out: the vector of the interrupt just taken */
 #define PORT_NMI	0x528		/* out: an NMI was taken; how many so far */
+#define PORT_DONE	0x52c		/* out: as many rounds as were wanted; nothing follows */
 
 /* Registers of the device page. */
 #define DEV_WRITE	0x00		/* write: a number, one more each time */
@@ -162,6 +163,7 @@ struct wrong {
 struct guest_shared {
 	uint64_t seed;
 	uint64_t without;		/* bit n: do not provoke n */
+	uint64_t limit;			/* end after so many rounds, or 0 */
 	/* --- the guest's --- */
 	uint64_t ready;			/* the trial run of every event is over */
 	uint64_t rounds;

@@ -29,8 +29,14 @@ bool host_is_tcg(void)
 	return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
 }
 
+static bool irq_due_by_chance(struct machine *m)
+{
+	return random() % 16 == 0 && !m->irq.outstanding;
+}
+
 void machine_init(struct machine *m)
 {
+	m->irq_due = irq_due_by_chance;
 	m->memory.bytes = GUEST_RAM;
 	m->memory.at = mmap(NULL, GUEST_RAM, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -41,6 +47,15 @@ void machine_init(struct machine *m)
 	vm_system_open();
 }
 
+/** machine_attach - find in memory what guest and VMM share */
+void machine_attach(struct machine *m)
+{
+	m->header = m->memory.at + GUEST_BASE;
+	if (m->header->magic != GUEST_MAGIC)
+		errx(1, "the guest image does not begin with its header");
+	m->shared = m->memory.at + m->header->shared;
+}
+
 /** machine_start - put the guest program into empty memory and a fresh VM */
 void machine_start(struct machine *m, uint64_t seed)
 {
@@ -48,10 +63,7 @@ void machine_start(struct machine *m, uint64_t seed)
 
 	memset(m->memory.at, 0, GUEST_RAM);
 	memcpy(m->memory.at + GUEST_BASE, guest_image, guest_image_end - guest_image);
-	m->header = m->memory.at + GUEST_BASE;
-	if (m->header->magic != GUEST_MAGIC)
-		errx(1, "the guest image does not begin with its header");
-	m->shared = m->memory.at + m->header->shared;
+	machine_attach(m);
 	m->shared->seed = seed | 1;
 	m->shared->without = m->without;
 	m->irq = (struct source) { .count = irq };
@@ -60,6 +72,7 @@ void machine_start(struct machine *m, uint64_t seed)
 	m->irq_sum = 0;
 	m->halted = false;
 	m->want_irq = false;
+	m->done = false;
 	m->raise = -1;
 	m->dead = NULL;
 	vm_open(&m->vm, &m->memory);
@@ -136,6 +149,9 @@ static void handle_out32(struct machine *m, uint16_t port, uint32_t value)
 		break;
 	case PORT_RAISE:
 		m->raise = value;
+		break;
+	case PORT_DONE:
+		m->done = true;
 		break;
 	case PORT_FATAL:
 		guest_is_fatal(m, value);
@@ -230,22 +246,28 @@ bool machine_send_irq(struct machine *m)
 	return true;
 }
 
-/** machine_send_nmi - an NMI, or two where both will be kept; says whether */
-bool machine_send_nmi(struct machine *m)
+/** machine_send_nmis - so many, but one where two would not be kept; says whether */
+bool machine_send_nmis(struct machine *m, unsigned int many)
 {
 	struct kvm_vcpu_events events = get_events(m);
-	bool open = !events.nmi.masked && !events.nmi.injected && !events.nmi.pending;
-	int many = open && m->two_nmis && random() % 4 == 0 ? 2 : 1;
 
 	if (m->nmi.outstanding)
 		return false;
-	for (int i = 0; i < many; i++)
+	if (events.nmi.masked || events.nmi.injected || events.nmi.pending)
+		many = 1;
+	for (unsigned int i = 0; i < many; i++)
 		if (ioctl(m->vm.vcpu, KVM_NMI, 0) < 0)
 			err(1, "KVM_NMI");
 	m->nmi.outstanding = many;
 	m->nmi.count.sent += many;
 	m->halted = false;
 	return true;
+}
+
+/** machine_send_nmi - an NMI, or now and then two */
+bool machine_send_nmi(struct machine *m)
+{
+	return machine_send_nmis(m, m->two_nmis && random() % 4 == 0 ? 2 : 1);
 }
 
 /*
@@ -306,7 +328,7 @@ void machine_after_exit(struct machine *m)
 /** machine_before_entry - wake a sleeping guest, send a wanted interrupt or ask for a window */
 void machine_before_entry(struct machine *m)
 {
-	if (m->halted || (random() % 16 == 0 && !m->irq.outstanding))
+	if (m->halted || m->irq_due(m))
 		m->want_irq = true;
 	if (m->want_irq)
 		machine_send_irq(m);

@@ -39,18 +39,22 @@ struct machine {
 	uint64_t without;
 	bool together, two_nmis;	/* let several events coincide; two NMIs at once */
 	bool halted, want_irq;
+	bool done;			/* the guest has come to the end of its rounds */
 	int raise;			/* raised[] to be raised now, or -1 */
 	const char *dead;		/* why the guest cannot go on */
+	bool (*irq_due)(struct machine *m);	/* is it time for one? Asked before an entry */
 };
 
 bool host_is_tcg(void);
 void machine_init(struct machine *m);
 void machine_start(struct machine *m, uint64_t seed);
+void machine_attach(struct machine *m);
 void machine_bury(struct machine *m);
 void machine_handle(void *context, struct kvm_run *run);
 void machine_before_entry(struct machine *m);
 void machine_after_exit(struct machine *m);
 bool machine_send_irq(struct machine *m);
 bool machine_send_nmi(struct machine *m);
+bool machine_send_nmis(struct machine *m, unsigned int many);
 
 #endif /* MOVES_MACHINE_H */

@@ -5,6 +5,7 @@
  * nothing has been shown.
  */
 #include <stdio.h>
+#include <string.h>
 #include "report.h"
 
 #define PROGRESS_LINES 10
@@ -26,6 +27,21 @@ static const char *const found_names[FOUNDS] = {
 	[FOUND_ANY] = "any event",
 };
 
+const char *const found_files[FOUNDS] = {
+	[FOUND_EXCEPTION_INJECTED] = "exception-begun",
+	[FOUND_EXCEPTION_PENDING] = "exception-pending",
+	[FOUND_PAYLOAD] = "payload",
+	[FOUND_SOFT] = "software-event-begun",
+	[FOUND_IRQ_INJECTED] = "interrupt",
+	[FOUND_SHADOW] = "shadow",
+	[FOUND_NMI_INJECTED] = "nmi-begun",
+	[FOUND_NMI_PENDING] = "nmi-pending",
+	[FOUND_TWO_NMIS] = "two-nmis",
+	[FOUND_NMI_MASKED] = "nmis-masked",
+	[FOUND_SEVERAL] = "several",
+	[FOUND_HALTED] = "halted",
+};
+
 static const char *const stop_names[STOPS] = {
 	[STOP_TIMER] = "stopped by a timer",
 	[STOP_KICK] = "stopped by another thread",
@@ -34,18 +50,18 @@ static const char *const stop_names[STOPS] = {
 };
 
 /**
- * report_found - count what a saved vCPU had pending
+ * found_in - what does a saved vCPU have pending?
  * @soft_rip: where the software interrupt now due stands, or 0: the ABI hides one whose
  *            delivery has begun, and has it executed again instead
+ * @is: filled in
  */
-void report_found(struct pass *pass, const struct vcpu_image *image, uint64_t soft_rip,
-		  bool halted)
+void found_in(const struct vcpu_image *image, uint64_t soft_rip, bool halted, bool is[FOUNDS])
 {
 	const struct kvm_vcpu_events *e = &image->events;
 	bool soft = soft_rip && image->regs.rip == soft_rip;
 	int events = !!e->exception.injected + !!e->exception.pending +
 		     !!e->interrupt.injected + !!e->nmi.injected + !!e->nmi.pending;
-	const bool is[FOUNDS] = {
+	const bool kinds[FOUNDS] = {
 		[FOUND_EXCEPTION_INJECTED] = e->exception.injected,
 		[FOUND_EXCEPTION_PENDING] = e->exception.pending,
 		[FOUND_PAYLOAD] = e->exception.pending && e->exception_has_payload,
@@ -61,6 +77,16 @@ void report_found(struct pass *pass, const struct vcpu_image *image, uint64_t so
 		[FOUND_ANY] = events + soft > 0,
 	};
 
+	memcpy(is, kinds, sizeof(kinds));
+}
+
+/** report_found - count what a saved vCPU had pending */
+void report_found(struct pass *pass, const struct vcpu_image *image, uint64_t soft_rip,
+		  bool halted)
+{
+	bool is[FOUNDS];
+
+	found_in(image, soft_rip, halted, is);
 	for (int i = 0; i < FOUNDS; i++)
 		pass->found[i] += is[i];
 }

@@ -28,6 +28,8 @@ struct pass {
 	unsigned int told;		/* the last progress line was at so many moves */
 };
 
+extern const char *const found_files[FOUNDS];	/* each kind in one word */
+void found_in(const struct vcpu_image *image, uint64_t soft_rip, bool halted, bool is[FOUNDS]);
 void report_found(struct pass *pass, const struct vcpu_image *image, uint64_t soft_rip,
 		  bool halted);
 void report_progress(struct pass *pass, const struct machine *m, unsigned int moves);

@@ -88,12 +88,31 @@ static void enable(int vm, unsigned int cap)
 		DO(vm, KVM_ENABLE_CAP, &enable);
 }
 
+/** vm_has_xcr0 - does this host have extended state beyond x87 and SSE? */
+bool vm_has_xcr0(void)
+{
+	return system_kvm.xcrs;
+}
+
+/** vm_cpuid - what vm_open() tells the guest of its processor */
+const struct kvm_cpuid2 *vm_cpuid(void)
+{
+	return system_kvm.cpuid;
+}
+
+/** vm_open - make a virtual machine like the host, with one vCPU in its reset state */
+void vm_open(struct vm *vm, const struct memory *memory)
+{
+	vm_open_as(vm, memory, system_kvm.cpuid);
+}
+
 /**
- * vm_open - make a virtual machine with one vCPU in its reset state
+ * vm_open_as - make a virtual machine with one vCPU in its reset state
  * @vm: filled in
  * @memory: becomes guest-physical memory from address 0 on
+ * @cpuid: what the guest is told of its processor
  */
-void vm_open(struct vm *vm, const struct memory *memory)
+void vm_open_as(struct vm *vm, const struct memory *memory, const struct kvm_cpuid2 *cpuid)
 {
 	struct kvm_userspace_memory_region region = {
 		.memory_size = memory->bytes,
@@ -109,7 +128,7 @@ void vm_open(struct vm *vm, const struct memory *memory)
 		       vm->vcpu, 0);
 	if (vm->run == MAP_FAILED)
 		err(1, "the vCPU's shared page");
-	DO(vm->vcpu, KVM_SET_CPUID2, system_kvm.cpuid);
+	DO(vm->vcpu, KVM_SET_CPUID2, cpuid);
 }
 
 void vm_close(struct vm *vm)

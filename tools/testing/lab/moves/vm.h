@@ -53,7 +53,10 @@ typedef void exit_handler(void *context, struct kvm_run *run);
 extern volatile bool vcpu_stop_wanted;
 
 void vm_system_open(void);
+bool vm_has_xcr0(void);
+const struct kvm_cpuid2 *vm_cpuid(void);
 void vm_open(struct vm *vm, const struct memory *memory);
+void vm_open_as(struct vm *vm, const struct memory *memory, const struct kvm_cpuid2 *cpuid);
 void vm_close(struct vm *vm);
 void vcpu_start(struct vm *vm, unsigned long entry, unsigned long cr3);
 int vcpu_run(struct vm *vm);
