@@ -204,6 +204,7 @@ static void must_be_in(const uint8_t *handler)
 static void interrupts_arrived(void)
 {
 	must_be_in(guest_irq);
+	must_hold(regs.rdi == TIMES, "the guest has not counted every interrupt");
 }
 
 static void faults_arrived(void)

@@ -70,6 +70,8 @@
 	/* Interrupt and fault: the next exit is in the handler, which begins anew each time. */
 	entry	guest_irq
 	mov	$GUEST_STACK, %esp
+	inc	%edi
+	sti
 1:	out	%al, $PORT
 	jmp	1b
 
