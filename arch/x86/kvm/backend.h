@@ -157,6 +157,7 @@ extern struct backend_features backend_features;
  *	set_traps	bring intercepts in line with arch.traps and the guest's CPUID.
  *	trap_msr	exit on reads, on writes of this MSR, or not.
  *	inject		carry the plan out: event, windows.  Interrupts off, right before enter.
+ *			Not called again while plans are empty and traps are what they were.
  *	enter		run the guest once.  Interrupts off before and after.
  *	exit		say what happened.  Interrupts off, right after enter; decides nothing.
  *	flush_guest	all cached translations of this vCPU are void from its next entry on.

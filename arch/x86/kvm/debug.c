@@ -38,6 +38,12 @@ static void update_effective(struct kvm_vcpu *vcpu)
 								state->dr7;
 }
 
+static void apply_traps(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.quiet = false;
+	backend_call(set_traps)(vcpu);
+}
+
 void debug_reset(struct kvm_vcpu *vcpu)
 {
 	memset(vcpu->arch.debug.dr, 0, sizeof(vcpu->arch.debug.dr));
@@ -84,7 +90,7 @@ bool debug_go_live(struct kvm_vcpu *vcpu)
 		return false;
 	vcpu->arch.debug.live = true;
 	vcpu->arch.traps &= ~TRAP_DR;
-	backend_call(set_traps)(vcpu);
+	apply_traps(vcpu);
 	return true;
 }
 
@@ -95,7 +101,7 @@ void debug_end_live(struct kvm_vcpu *vcpu)
 	state_need(vcpu, STATE_DR);
 	vcpu->arch.debug.live = false;
 	vcpu->arch.traps |= TRAP_DR;
-	backend_call(set_traps)(vcpu);
+	apply_traps(vcpu);
 }
 
 void debug_delivered(struct kvm_vcpu *vcpu)
@@ -256,7 +262,7 @@ long debug_set_guest_debug(struct kvm_vcpu *vcpu, const struct kvm_guest_debug *
 	}
 	vcpu->arch.traps = (vcpu->arch.traps & (TRAP_CR8 | TRAP_DR)) | traps_for(control);
 	update_effective(vcpu);
-	backend_call(set_traps)(vcpu);
+	apply_traps(vcpu);
 	return 0;
 }
 

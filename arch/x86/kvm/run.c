@@ -45,12 +45,13 @@ struct event_gates run_gates(struct kvm_vcpu *vcpu)
 }
 
 /* The gates, with what only matters when something waits. */
-static struct event_gates full_gates(struct kvm_vcpu *vcpu)
+static struct event_gates full_gates(struct kvm_vcpu *vcpu, bool waits)
 {
 	struct event_gates gates = run_gates(vcpu);
 
-	if (!events_idle(&vcpu->arch.events))
-		gates.real_mode = !state_protected_mode(vcpu);
+	/* a change of PE exits: the copy is right, whether the group is valid or not */
+	if (waits)
+		gates.real_mode = !(vcpu->arch.state.cr0 & X86_CR0_PE);
 	/* STI leaves no shadow while IF is 0: not on silicon, and VMX refuses to enter so */
 	if (!gates.if_set && gates.shadow == SHADOW_STI)
 		gates.shadow = 0;
@@ -113,9 +114,28 @@ static bool must_wait(struct kvm_vcpu *vcpu)
 	return atomic_read(&vcpu->requests) | atomic_read(&vcpu->arch.inbox) || host_has_work();
 }
 
+/* The plan of most entries. */
+static const struct event_plan nothing_planned;
+
+/* Nothing is injected and nothing waits: what the backend was told last still holds. */
+static void commit_nothing(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.state.dirty)
+		state_store(vcpu);
+	if (likely(vcpu->arch.quiet))
+		return;
+	backend_call(inject)(vcpu, &nothing_planned);
+	vcpu->arch.quiet = true;
+}
+
 /* From here on nothing can fail: the plan becomes true. */
 static void commit(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 {
+	if (likely(plan == &nothing_planned)) {
+		commit_nothing(vcpu);
+		return;
+	}
+	vcpu->arch.quiet = false;
 	if (plan->from != FROM_NOWHERE || plan->irq_window || plan->nmi_window)
 		trace_kvm_inject(vcpu->id, plan);
 	if (plan->from != FROM_NOWHERE) {
@@ -138,11 +158,14 @@ static void commit(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 		smp_send_reschedule(smp_processor_id());
 }
 
-/* Guest time is the guest's; RCU and the tick are told that no host code runs. */
+/*
+ * Guest time is the guest's; RCU and the tick are told that no host code runs.  RCU wants to know
+ * of it when a tick has come meanwhile, and not at every entry.
+ */
 static void world_switch(struct kvm_vcpu *vcpu)
 {
 	vtime_account_guest_enter();
-	if (!context_tracking_guest_enter())
+	if (!context_tracking_guest_enter() && vcpu->arch.exit.kind == EXIT_HOST_IRQ)
 		rcu_virt_note_context_switch(smp_processor_id());
 	backend_call(enter)(vcpu);
 	context_tracking_guest_exit();
@@ -194,11 +217,16 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 	vtime_account_guest_exit();
 }
 
-/* Decide, and enter unless something has come up meanwhile. */
-static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates)
+/* Decide, and enter unless something has come up meanwhile. @waits: there is an event */
+static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates, bool waits)
 {
-	const struct event_plan plan = events_plan(&vcpu->arch.events, gates);
+	const struct event_plan *plan = &nothing_planned;
+	struct event_plan made;
 
+	if (unlikely(waits || gates->irq_wanted)) {
+		made = events_plan(&vcpu->arch.events, gates);
+		plan = &made;
+	}
 	preempt_disable();
 	local_irq_disable();
 	/* full barrier: kvm_vcpu_kick() makes its note first and reads the mode after */
@@ -211,7 +239,7 @@ static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates
 	}
 	vcpu->arch.state.shadow = gates->shadow;
 	vcpu->arch.has_run = true;
-	commit(vcpu, &plan);
+	commit(vcpu, plan);
 	enter_and_exit(vcpu);
 	local_irq_enable();
 	preempt_enable();
@@ -221,6 +249,7 @@ static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates
 static int vcpu_enter(struct kvm_vcpu *vcpu)
 {
 	struct event_gates gates;
+	bool waits;
 	int r;
 
 	if (atomic_read(&vcpu->requests)) {
@@ -229,11 +258,12 @@ static int vcpu_enter(struct kvm_vcpu *vcpu)
 			return r;
 	}
 	drain_inbox(vcpu);
-	if (!events_idle(&vcpu->arch.events))
+	waits = !events_idle(&vcpu->arch.events);
+	if (waits)
 		measure_soft_events(vcpu);
-	gates = full_gates(vcpu);
+	gates = full_gates(vcpu, waits);
 	r = early_exit(vcpu, &gates);
-	return r == TO_GUEST ? plan_and_enter(vcpu, &gates) : r;
+	return r == TO_GUEST ? plan_and_enter(vcpu, &gates, waits) : r;
 }
 
 /* A halted vCPU sleeps until something of its own wakes it; TO_GUEST: look again. */

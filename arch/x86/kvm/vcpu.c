@@ -79,6 +79,7 @@ void vcpu_reset(struct kvm_vcpu *vcpu)
 	atomic_set(&arch->inbox, 0);
 	arch->io.owner = IO_NOBODY;
 	arch->mp_state = KVM_MP_STATE_RUNNABLE;
+	arch->quiet = false;
 	arch->cr8 = 0;
 	debug_reset(vcpu);
 	msr_reset(vcpu);
