@@ -14,6 +14,7 @@
 #include <asm/desc.h>
 #include <asm/perf_event.h>
 #include <asm/io.h>
+#include <asm/mmu_context.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
@@ -185,8 +186,19 @@ void vmcs_put(void)
 }
 
 /*
- * A vCPU on a CPU
+ * A vCPU on a CPU.  What is read and written at every KVM_RUN needs no paravirtual detour: who has
+ * VMX is on bare metal, or on what behaves like it.
  */
+
+static u64 read_msr(u32 msr)
+{
+	return __rdmsr(msr);
+}
+
+static void write_msr(u32 msr, u64 value)
+{
+	__wrmsr(msr, value, value >> 32);
+}
 
 /*
  * The MSRs of SYSCALL.  The guest's writes of them exit, so that what it has is known; SWAPGS is
@@ -214,10 +226,10 @@ void vmx_store_syscall(struct vcpu_vmx *vmx, const struct vcpu_state *state)
 
 	for (i = 0; i < VMX_SYSCALL_MSRS; i++)
 		if (vmx->syscall[i] != guest[i]) {
-			wrmsrl(syscall_msrs[i], guest[i]);
+			write_msr(syscall_msrs[i], guest[i]);
 			vmx->syscall[i] = guest[i];
 		}
-	wrmsrl(MSR_KERNEL_GS_BASE, state->kernel_gs_base);
+	write_msr(MSR_KERNEL_GS_BASE, state->kernel_gs_base);
 }
 
 static void restore_syscall(struct vcpu_vmx *vmx)
@@ -226,7 +238,7 @@ static void restore_syscall(struct vcpu_vmx *vmx)
 
 	for (i = 0; i < VMX_SYSCALL_MSRS; i++)
 		if (vmx->syscall[i] != host_syscall[i])
-			wrmsrl(syscall_msrs[i], host_syscall[i]);
+			write_msr(syscall_msrs[i], host_syscall[i]);
 }
 
 /* A selector that an exit can load; others are loaded by put_segments(). */
@@ -239,24 +251,23 @@ static u16 clean(u16 selector)
 static void take_segments(struct vcpu_vmx *vmx)
 {
 	struct vmx_host *host = &vmx->host;
-	u64 fs_base;
 
 	savesegment(fs, host->fs);
 	savesegment(gs, host->gs);
 	savesegment(ds, host->ds);
 	savesegment(es, host->es);
 	store_ldt(host->ldt);
-	rdmsrl(MSR_FS_BASE, fs_base);
-	rdmsrl(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
+	host->kernel_gs_base = read_msr(MSR_KERNEL_GS_BASE);
 	vmcs_update(HOST_FS_SELECTOR, vmx->held.host_fs, clean(host->fs));
 	vmcs_update(HOST_GS_SELECTOR, vmx->held.host_gs, clean(host->gs));
-	vmcs_update(HOST_FS_BASE, vmx->held.host_fs_base, fs_base);
+	vmcs_update(HOST_FS_BASE, vmx->held.host_fs_base, read_msr(MSR_FS_BASE));
 }
 
 /* An exit has left these as 0, and the limits of GDT and IDT as large as can be (SDM 27.5.2). */
 static void put_segments(struct vcpu_vmx *vmx)
 {
 	struct vmx_host *host = &vmx->host;
+	struct desc_ptr gdt = { .size = GDT_SIZE - 1 };
 
 	if (unlikely(host->ldt))
 		asm volatile("lldt %0" : : "m" (host->ldt));
@@ -268,8 +279,9 @@ static void put_segments(struct vcpu_vmx *vmx)
 		loadsegment(ds, host->ds);
 		loadsegment(es, host->es);
 	}
-	wrmsrl(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
-	load_fixmap_gdt(raw_smp_processor_id());
+	write_msr(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
+	gdt.address = (unsigned long)get_cpu_gdt_ro(raw_smp_processor_id());
+	native_load_gdt(&gdt);
 }
 
 void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
@@ -284,9 +296,11 @@ void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 		indirect_branch_prediction_barrier();
 	}
 	take_segments(vmx);
+	/* another address space, or another name of it, comes with another call */
+	vmcs_update(HOST_CR3, vmx->held.host_cr3, __get_current_cr3_fast());
 	memcpy(vmx->syscall, host_syscall, sizeof(host_syscall));
 	vmx_store_syscall(vmx, &vcpu->arch.state);
-	vmx->host.debugctl = get_debugctlmsr();
+	vmx->host.debugctl = read_msr(MSR_IA32_DEBUGCTLMSR);
 }
 
 void vmx_vcpu_put(struct kvm_vcpu *vcpu)
@@ -295,7 +309,7 @@ void vmx_vcpu_put(struct kvm_vcpu *vcpu)
 	struct vcpu_state *state = &vcpu->arch.state;
 
 	if (!(state->dirty & STATE_SYS))
-		rdmsrl(MSR_KERNEL_GS_BASE, state->kernel_gs_base);
+		state->kernel_gs_base = read_msr(MSR_KERNEL_GS_BASE);
 	restore_syscall(vmx);
 	put_segments(vmx);
 }

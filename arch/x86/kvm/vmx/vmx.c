@@ -10,7 +10,6 @@
  */
 #include <linux/kvm_host.h>
 #include <asm/debugreg.h>
-#include <asm/mmu_context.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
@@ -417,11 +416,10 @@ static void load_guest(struct kvm_vcpu *vcpu)
 	vmcs_update(GUEST_INTERRUPTIBILITY_INFO, held->interruptibility,
 		    interruptibility(vmx, state->shadow, rflags));
 	vmcs_update(GUEST_PENDING_DBG_EXCEPTIONS, held->pending_dbg, pending_dbg(state, rflags));
-	vmcs_update(HOST_CR3, held->host_cr3, __get_current_cr3_fast());
 	vmcs_update(HOST_CR4, held->host_cr4, cr4_read_shadow());
 	vmx->apic_page[VTPR] = vcpu->arch.cr8 << 4;
-	if (state->cr2 != read_cr2())
-		write_cr2(state->cr2);
+	if (state->cr2 != native_read_cr2())
+		native_write_cr2(state->cr2);
 	if (unlikely(vmx->flush)) {
 		flush_ept(vcpu->arch.root | vmx_controls.eptp);
 		vmx->flush = false;
@@ -503,7 +501,7 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
 		return;
 	}
 	vmx->launched = true;
-	state->cr2 = read_cr2();
+	state->cr2 = native_read_cr2();
 	vmx->reason = vmcs_read(VM_EXIT_REASON);
 	if (unlikely(vmx->host.debugctl))
 		update_debugctlmsr(vmx->host.debugctl);
