@@ -93,12 +93,14 @@ struct vm_exit {
 	};
 };
 
-/* What the guest may not do without an exit, beyond what always exits: vcpu->arch.traps. */
-#define TRAP_DB		BIT(0)	/* #DB: a debugger on the outside */
-#define TRAP_BP		BIT(1)	/* INT3: the same */
-#define TRAP_STEP	BIT(2)	/* exit after each instruction, by #DB */
-#define TRAP_CR8	BIT(3)	/* writes of CR8 */
-#define TRAP_DR		BIT(4)	/* MOV DR */
+/*
+ * What the guest may not do without an exit, beyond what always exits: vcpu->arch.traps.  Always, and
+ * on every processor, do #DB and #AC: either can be raised anew by its own delivery, for ever.
+ */
+#define TRAP_BP		BIT(0)	/* INT3: a debugger on the outside */
+#define TRAP_STEP	BIT(1)	/* exit after each instruction, by #DB */
+#define TRAP_CR8	BIT(2)	/* writes of CR8 */
+#define TRAP_DR		BIT(3)	/* MOV DR */
 
 enum backend_tables {
 	TABLES_NPT,

@@ -214,8 +214,6 @@ static u32 traps_for(u32 control)
 
 	if (!(control & KVM_GUESTDBG_ENABLE))
 		return 0;
-	if (control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
-		traps |= TRAP_DB;
 	if (control & KVM_GUESTDBG_SINGLESTEP)
 		traps |= TRAP_STEP;
 	if (control & KVM_GUESTDBG_USE_SW_BP)

@@ -164,7 +164,6 @@ static void set_intercept(struct vcpu_svm *svm, u32 bit, bool on)
 /* What always exits.  CR2, CR3 and, of CR0, MP and TS are the guest's own. */
 static const u16 intercepts[] = {
 	INTERCEPT_CR4_READ, INTERCEPT_CR4_WRITE, INTERCEPT_SELECTIVE_CR0,
-	INTERCEPT_EXCEPTION_OFFSET + MC_VECTOR,
 	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_SMI, INTERCEPT_INIT,
 	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_RSM, INTERCEPT_INVD, INTERCEPT_HLT,
 	INTERCEPT_INVLPGA, INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_TASK_SWITCH,
@@ -223,6 +222,7 @@ void svm_vcpu_reset(struct kvm_vcpu *vcpu)
 	memset(svm->vmcb, 0, sizeof(*svm->vmcb));
 	for (i = 0; i < ARRAY_SIZE(intercepts); i++)
 		set_intercept(svm, intercepts[i], true);
+	control->intercepts[INTERCEPT_EXCEPTION] = SVM_EXCEPTIONS;
 	control->iopm_base_pa = svm_iopm_pa;
 	control->msrpm_base_pa = __pa(svm->msrpm);
 	control->int_ctl = V_INTR_MASKING_MASK;
@@ -240,7 +240,6 @@ void svm_set_traps(struct kvm_vcpu *vcpu)
 	struct vcpu_svm *svm = to_svm(vcpu);
 	u32 traps = vcpu->arch.traps;
 
-	set_intercept(svm, INTERCEPT_EXCEPTION_OFFSET + DB_VECTOR, traps & (TRAP_DB | TRAP_STEP));
 	set_intercept(svm, INTERCEPT_EXCEPTION_OFFSET + BP_VECTOR, traps & TRAP_BP);
 	set_intercept(svm, INTERCEPT_CR8_WRITE, traps & TRAP_CR8);
 	svm->vmcb->control.intercepts[INTERCEPT_DR] = traps & TRAP_DR ? DR_ACCESSES : 0;

@@ -477,7 +477,7 @@ static void exit_exception(struct vcpu_svm *svm, struct vm_exit *exit, u8 vector
 
 static void end_exceptions(struct kvm_vcpu *vcpu)
 {
-	to_svm(vcpu)->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = BIT(MC_VECTOR);
+	to_svm(vcpu)->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = SVM_EXCEPTIONS;
 	svm_set_traps(vcpu);
 }
 

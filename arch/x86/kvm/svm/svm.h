@@ -70,6 +70,12 @@ struct svm_cpu {
 	struct vmcb *last_vmcb;
 };
 
+/*
+ * Exceptions that always exit: the host's machine checks, and two whose delivery can raise them
+ * anew without an end, and without an instruction boundary for the host's interrupts.
+ */
+#define SVM_EXCEPTIONS	(BIT(MC_VECTOR) | BIT(DB_VECTOR) | BIT(AC_VECTOR))
+
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
 
 extern u32 svm_asids;			/* ASIDs of the processor, 0 included; set once */
