@@ -123,7 +123,7 @@ struct kvm_vcpu_arch {
 	u8 cr8;
 	bool has_run;			/* CPUID is settled */
 	bool quiet;			/* the backend's last orders: nothing to inject, no windows */
-	bool pdptes_stale;		/* userspace has set CR3: see x86_reload_pdptes() */
+	bool pdptes_stale;		/* CR3 was set: see x86_reload_pdptes() */
 	hpa_t root;			/* the second-level table that hardware starts from */
 	struct vcpu_msrs msrs;
 	struct vcpu_cpuid cpuid;

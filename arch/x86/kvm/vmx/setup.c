@@ -178,6 +178,7 @@ void vmx_teardown(void)
 		vc->vmxon = NULL;
 	}
 	ida_destroy(&vpids);
+	l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_AUTO;
 }
 
 static int alloc_cpu(int cpu)
@@ -212,6 +213,24 @@ static void choose_features(struct backend_features *features)
 	features->tsc_scale_frac_bits = TSC_FRACTION_BITS;
 }
 
+/*
+ * L1TF: what is in the L1 data cache can be read by a guest, so it is emptied at every entry,
+ * unless that was switched off.  The kernel tells what is done, in sysfs.
+ */
+static void choose_l1d_flush(struct vmx_controls *controls)
+{
+	if (!boot_cpu_has_bug(X86_BUG_L1TF)) {
+		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_NOT_REQUIRED;
+		return;
+	}
+	controls->flush_l1d = l1tf_mitigation != L1TF_MITIGATION_OFF &&
+			      boot_cpu_has(X86_FEATURE_FLUSH_L1D);
+	l1tf_vmx_mitigation = controls->flush_l1d ? VMENTER_L1D_FLUSH_ALWAYS :
+						    VMENTER_L1D_FLUSH_NEVER;
+	if (!controls->flush_l1d)
+		pr_warn("kvm: VMX: guests can read the L1 data cache (L1TF)\n");
+}
+
 int vmx_setup(struct backend_features *features)
 {
 	int cpu;
@@ -223,6 +242,7 @@ int vmx_setup(struct backend_features *features)
 		}
 	vmx_read_host_msrs();
 	choose_features(features);
+	choose_l1d_flush(&vmx_controls);
 	return 0;
 }
 

@@ -270,7 +270,7 @@ static void vmx_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
  * Events, inwards.
  */
 
-static u32 inject_type(const struct event *event)
+static u32 interruption_type(const struct event *event)
 {
 	switch (event->kind) {
 	case EVENT_NMI:
@@ -301,7 +301,7 @@ static bool takes_error(const struct event *event)
  * The frame of a soft event holds RIP plus the length.  A length of 0 is not known to every
  * processor: there RIP goes back by one, and by a length of one forward again.
  */
-static void aim_soft_event(struct kvm_vcpu *vcpu, const struct event *event)
+static void write_insn_len(struct kvm_vcpu *vcpu, const struct event *event)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	u8 len = event->insn_len;
@@ -315,12 +315,12 @@ static void aim_soft_event(struct kvm_vcpu *vcpu, const struct event *event)
 }
 
 /* Hardware clears the field at each exit: there is nothing to be undone. */
-static void inject_event(struct kvm_vcpu *vcpu, const struct event *event)
+static void write_interruption(struct kvm_vcpu *vcpu, const struct event *event)
 {
-	u32 info = INTR_INFO_VALID_MASK | inject_type(event) | event->vector;
+	u32 info = INTR_INFO_VALID_MASK | interruption_type(event) | event->vector;
 
 	if (event_is_soft(event))
-		aim_soft_event(vcpu, event);
+		write_insn_len(vcpu, event);
 	if (takes_error(event)) {
 		info |= INTR_INFO_DELIVER_CODE_MASK;
 		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);
@@ -349,7 +349,7 @@ static void vmx_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 	u32 traps = vcpu->arch.traps, exceptions = EXIT_EXCEPTIONS;
 
 	if (plan->inject.kind)
-		inject_event(vcpu, &plan->inject);
+		write_interruption(vcpu, &plan->inject);
 	/* an NMI that goes in finds them open, and masks them itself */
 	vmx->nmi_blocked = plan->watch_iret && plan->inject.kind != EVENT_NMI;
 	vmx->step = plan->step;
@@ -495,6 +495,8 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
 	struct vcpu_state *state = &vcpu->arch.state;
 
 	load_guest(vcpu);
+	if (unlikely(vmx_controls.flush_l1d))
+		__wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH, 0);
 	if (unlikely(vmx_switch(state->gpr, &vmx->held.host_rsp, vmx->launched))) {
 		vmx->reason = FAILED_ENTRY;
 		vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
@@ -519,7 +521,7 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
  * Events, outwards.
  */
 
-static u8 event_kind_of(u32 info)
+static u8 kind_of_interruption(u32 info)
 {
 	switch (info & VECTORING_INFO_TYPE_MASK) {
 	case INTR_TYPE_NMI_INTR:
@@ -536,12 +538,12 @@ static u8 event_kind_of(u32 info)
 	}
 }
 
-static void report_undelivered(struct kvm_vcpu *vcpu, struct event_report *report, u32 info)
+static void report_vectoring(struct kvm_vcpu *vcpu, struct event_report *report, u32 info)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
 	report->undelivered = (struct event){
-		.kind = event_kind_of(info),
+		.kind = kind_of_interruption(info),
 		.vector = info & VECTORING_INFO_VECTOR_MASK,
 		.has_error = info & VECTORING_INFO_DELIVER_CODE_MASK,
 	};
@@ -561,7 +563,7 @@ static bool iret_undone(const struct vm_exit *exit, const struct event_report *r
 	       !(exit->kind == EXIT_EXCEPTION && exit->exception.vector == X86_TRAP_DF);
 }
 
-static void exit_exception(struct kvm_vcpu *vcpu, struct vm_exit *exit, u32 info)
+static void decode_exception(struct kvm_vcpu *vcpu, struct vm_exit *exit, u32 info)
 {
 	u8 vector = info & INTR_INFO_VECTOR_MASK;
 
@@ -587,7 +589,7 @@ static void exit_exception(struct kvm_vcpu *vcpu, struct vm_exit *exit, u32 info
 		vcpu->arch.state.rip += vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 }
 
-static void exit_io(struct vm_exit *exit)
+static void decode_io(struct vm_exit *exit)
 {
 	u64 info = vmcs_read(EXIT_QUALIFICATION);
 
@@ -600,7 +602,7 @@ static void exit_io(struct vm_exit *exit)
 	exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 }
 
-static u64 exit_memory(struct vm_exit *exit)
+static u64 decode_ept_violation(struct vm_exit *exit)
 {
 	u64 info = vmcs_read(EXIT_QUALIFICATION);
 
@@ -614,7 +616,7 @@ static u64 exit_memory(struct vm_exit *exit)
 	return info;
 }
 
-static void exit_cr(struct vm_exit *exit)
+static void decode_cr(struct vm_exit *exit)
 {
 	u64 info = vmcs_read(EXIT_QUALIFICATION);
 
@@ -624,7 +626,7 @@ static void exit_cr(struct vm_exit *exit)
 	exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 }
 
-static void exit_dr(struct vm_exit *exit)
+static void decode_dr(struct vm_exit *exit)
 {
 	u64 info = vmcs_read(EXIT_QUALIFICATION);
 
@@ -686,13 +688,13 @@ static u64 decode(struct kvm_vcpu *vcpu, struct vm_exit *exit)
 
 	switch (exit->hardware) {
 	case EXIT_REASON_EPT_VIOLATION:
-		return exit_memory(exit);
+		return decode_ept_violation(exit);
 	case EXIT_REASON_EXCEPTION_NMI:
 		info = vmcs_read(VM_EXIT_INTR_INFO);
-		exit_exception(vcpu, exit, info);
+		decode_exception(vcpu, exit, info);
 		return info;
 	case EXIT_REASON_IO_INSTRUCTION:
-		exit_io(exit);
+		decode_io(exit);
 		break;
 	case EXIT_REASON_MSR_READ:
 	case EXIT_REASON_MSR_WRITE:
@@ -701,10 +703,10 @@ static u64 decode(struct kvm_vcpu *vcpu, struct vm_exit *exit)
 		exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 		break;
 	case EXIT_REASON_CR_ACCESS:
-		exit_cr(exit);
+		decode_cr(exit);
 		break;
 	case EXIT_REASON_DR_ACCESS:
-		exit_dr(exit);
+		decode_dr(exit);
 		break;
 	case EXIT_REASON_MCE_DURING_VMENTRY:
 		exit->kind = EXIT_HOST_MACHINE_CHECK;
@@ -716,34 +718,38 @@ static u64 decode(struct kvm_vcpu *vcpu, struct vm_exit *exit)
 }
 
 /* Refused before guest state was looked at: the VM-instruction error; after: the exit reason. */
-static void exit_failed(const struct vcpu_vmx *vmx, struct vm_exit *exit)
+static void decode_failure(const struct vcpu_vmx *vmx, struct vm_exit *exit)
 {
 	exit->kind = EXIT_FAILED;
 	exit->hardware = vmx->reason == FAILED_ENTRY ? vmcs_read(VM_INSTRUCTION_ERROR) :
 						       vmx->reason;
 }
 
+static void decode_success(struct kvm_vcpu *vcpu, struct vm_exit *exit,
+			   struct event_report *report)
+{
+	u32 vectoring = vmcs_read(IDT_VECTORING_INFO_FIELD);
+	u64 info;
+
+	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
+		report_vectoring(vcpu, report, vectoring);
+	info = decode(vcpu, exit);
+	if (unlikely(iret_undone(exit, report, info)))
+		report->nmi_masked = true;
+}
+
 static void vmx_exit(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_report *report)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	u32 vectoring;
-	u64 info;
 
-	exit->insn_bytes = 0;
-	exit->insn_len = 0;
+	exit->insn_bytes = exit->insn_len = 0;
 	exit->hardware = vmx->reason;
 	report->nmi_tracked = true;
 	report->nmi_masked = vmx->held.interruptibility & GUEST_INTR_STATE_NMI;
-	if (unlikely(vmx->reason & FAILED_ENTRY)) {
-		exit_failed(vmx, exit);
-	} else {
-		vectoring = vmcs_read(IDT_VECTORING_INFO_FIELD);
-		if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
-			report_undelivered(vcpu, report, vectoring);
-		info = decode(vcpu, exit);
-		if (unlikely(iret_undone(exit, report, info)))
-			report->nmi_masked = true;
-	}
+	if (likely(!(vmx->reason & FAILED_ENTRY)))
+		decode_success(vcpu, exit, report);
+	else
+		decode_failure(vmx, exit);
 	vmx->cut_back = false;
 }
 

@@ -126,6 +126,7 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
  * @zero_length: soft events may be injected with an instruction length of 0
  * @any_error_code: exceptions may be injected with an error code whatever their vector
  * @tsc_scaling: TSC scaling is there
+ * @flush_l1d: empty the L1 data cache before each entry
  * @cr4_fixed: CR4 bits that have to be 1 in VMX operation
  */
 struct vmx_controls {
@@ -139,6 +140,7 @@ struct vmx_controls {
 	bool zero_length;
 	bool any_error_code;
 	bool tsc_scaling;
+	bool flush_l1d;
 	u64 cr4_fixed;
 };
 
