@@ -229,13 +229,13 @@ long fpu_set_xsave(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp)
 
 long fpu_get_xcrs(struct kvm_vcpu *vcpu, struct kvm_xcrs __user *argp)
 {
-	struct kvm_xcrs xcrs = {
-		.nr_xcrs = 1,
-		.xcrs[0] = { .xcr = XCR0_INDEX, .value = vcpu->arch.fpu.xcr0 },
-	};
+	struct kvm_xcrs xcrs = { };
 
-	if (!boot_cpu_has(X86_FEATURE_XSAVE))
-		return -EINVAL;
+	if (boot_cpu_has(X86_FEATURE_XSAVE)) {
+		xcrs.nr_xcrs = 1;
+		xcrs.xcrs[0].xcr = XCR0_INDEX;
+		xcrs.xcrs[0].value = vcpu->arch.fpu.xcr0;
+	}
 	return copy_to_user(argp, &xcrs, sizeof(xcrs)) ? -EFAULT : 0;
 }
 
@@ -244,10 +244,10 @@ long fpu_set_xcrs(struct kvm_vcpu *vcpu, struct kvm_xcrs __user *argp)
 	struct kvm_xcrs xcrs;
 	u32 i;
 
-	if (!boot_cpu_has(X86_FEATURE_XSAVE))
-		return -EINVAL;
 	if (copy_from_user(&xcrs, argp, sizeof(xcrs)))
 		return -EFAULT;
+	if (!boot_cpu_has(X86_FEATURE_XSAVE))
+		return -EINVAL;
 	if (xcrs.nr_xcrs > KVM_MAX_XCRS || xcrs.flags)
 		return -EINVAL;
 	for (i = 0; i < xcrs.nr_xcrs; i++)
