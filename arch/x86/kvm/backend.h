@@ -94,8 +94,8 @@ struct vm_exit {
 };
 
 /*
- * What the guest may not do without an exit, beyond what always exits: vcpu->arch.traps.  Always, and
- * on every processor, do #DB and #AC: either can be raised anew by its own delivery, for ever.
+ * What the guest may not do without an exit, beyond what always exits: vcpu->arch.traps.  #DB and
+ * #AC always do: either can be raised anew by its own delivery, for ever.
  */
 #define TRAP_BP		BIT(0)	/* INT3: a debugger on the outside */
 #define TRAP_STEP	BIT(1)	/* exit after each instruction, by #DB */
