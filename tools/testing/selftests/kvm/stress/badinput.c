@@ -548,8 +548,11 @@ static const struct bad_value bad_values[] = {
 	SET(XCRS, "AVX without SSE", -EINVAL, FIELD(kvm_xcrs, xcrs[0].value, 5)),
 	SET(XCRS, "bit 62", -EINVAL, FIELD(kvm_xcrs, xcrs[0].value, 1UL << 62 | 1)),
 	SET(XSAVE, "unknown components", -EINVAL, { 512, 8, 1UL << 62 }),
-	SET(XSAVE, "compacted format", -EINVAL, { 520, 8, 1UL << 63 }),
-	SET(XSAVE, "header not zero", -EINVAL, { 528, 8, 1 }),
+	/* a host that does not use XSAVE does not look at what is XSAVE's in it */
+	{ "KVM_SET_XSAVE", "compacted format", KVM_SET_XSAVE, KVM_GET_XSAVE, VCPU, -EINVAL,
+	  { { 520, 8, 1UL << 63 } }, KVM_CAP_XCRS, 0 },
+	{ "KVM_SET_XSAVE", "header not zero", KVM_SET_XSAVE, KVM_GET_XSAVE, VCPU, -EINVAL,
+	  { { 528, 8, 1 } }, KVM_CAP_XCRS, 0 },
 	SET(XSAVE, "MXCSR reserved bits", -EINVAL, { 24, 4, 0xffff0000 }, { 512, 8, 3 }),
 
 	BAD(KVM_GET_MSRS, VCPU, "0xffffffff of them", -E2BIG, COUNT_ARG(0xffffffff)),

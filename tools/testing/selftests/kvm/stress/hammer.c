@@ -8,7 +8,10 @@
  * whole machines are closed with vCPUs running.  Nothing is expected of an answer but that it
  * comes: the kernel's log and its memory are looked at afterwards, by run-hammer.
  *
- * usage: hammer [--calls N] [--threads N] [--seed N] [--seconds N]
+ * usage: hammer [--calls N] [--threads N] [--seed N] [--seconds N] [--step]
+ *
+ * With --step guests are single-stepped from outside, always.  Bochs needs that: a guest that it
+ * has entered with IF clear cannot be interrupted, and many of these would run for ever.
  *
  * The same seed gives each thread the same calls; how threads interleave is up to the machine.
  */
@@ -39,6 +42,8 @@
 #define MAX_THREADS 64
 #define CALLS_PER_MACHINE 5000	/* then it is closed, with its vCPUs running */
 #define RUN_MICROSECONDS 500
+#define STEPS 64		/* of a vCPU that is stepped, before another call */
+#define STEP_ALWAYS (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP)
 #define MSR_EFER 0xc0000080
 #define EFER_LME (1UL << 8)
 #define MAX_MSRS 256		/* more are refused at once */
@@ -50,7 +55,7 @@ static struct {
 	unsigned long calls, seconds;
 	unsigned int threads;
 	uint64_t seed;
-	bool tcg;
+	bool tcg, step;
 } options = { .calls = 200000, .seconds = 600, .threads = 4, .seed = 1 };
 
 static int system_fd, run_bytes;
@@ -186,6 +191,7 @@ static void *map(size_t bytes)
 /* Code begins at address 0: CS:IP is 0:0, in real mode. */
 static void start_vcpu(int vcpu)
 {
+	struct kvm_guest_debug debug = { .control = STEP_ALWAYS };
 	struct kvm_regs regs = { .rflags = 2, .rsp = 0x8000, .rip = PAGE * below(8) };
 	struct kvm_sregs sregs;
 
@@ -194,6 +200,8 @@ static void start_vcpu(int vcpu)
 		ioctl(vcpu, KVM_SET_SREGS, &sregs);
 	}
 	ioctl(vcpu, KVM_SET_REGS, &regs);
+	if (options.step)
+		ioctl(vcpu, KVM_SET_GUEST_DEBUG, &debug);
 }
 
 static void open_machine(struct machine *m)
@@ -425,6 +433,8 @@ static void build(struct machine *m, int fd, const struct call *call, uint8_t *s
 	if (call->count && one_in(32))
 		memcpy(structure, &(uint32_t) { odd_number() }, 4);
 	spare_tcg_structure(call->request, structure);
+	if (options.step && call->request == KVM_SET_GUEST_DEBUG)
+		((struct kvm_guest_debug *)structure)->control |= STEP_ALWAYS;
 	/* A vCPU that cannot be stopped would run for ever. */
 	if (call->request == KVM_SET_SIGNAL_MASK)
 		*(uint64_t *)((struct kvm_signal_mask *)structure)->sigset &= ~stop;
@@ -548,7 +558,13 @@ static void run_vcpu(struct machine *m, unsigned int me)
 	m->run[i]->immediate_exit = one_in(16);
 	running = m->run[i];
 	set_timer(RUN_MICROSECONDS);
-	note(ioctl(m->vcpu[i], KVM_RUN, 0));
+	for (int steps = options.step ? STEPS : 1; steps; steps--) {
+		int result = ioctl(m->vcpu[i], KVM_RUN, 0);
+
+		note(result);
+		if (result)
+			break;
+	}
 	set_timer(0);
 	running = NULL;
 }
@@ -665,6 +681,7 @@ static void parse(int argc, char **argv)
 		{ "threads", required_argument, NULL, 't' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "seconds", required_argument, NULL, 'S' },
+		{ "step", no_argument, NULL, 'p' },
 		{ 0 }
 	};
 	int c;
@@ -680,8 +697,11 @@ static void parse(int argc, char **argv)
 			options.seed = value;
 		else if (c == 'S')
 			options.seconds = value;
+		else if (c == 'p')
+			options.step = true;
 		else
-			errx(2, "usage: hammer [--calls N] [--threads N] [--seed N] [--seconds N]");
+			errx(2, "usage: hammer [--calls N] [--threads N] [--seed N] [--seconds N]"
+				" [--step]");
 	}
 }
 
