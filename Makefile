@@ -58,6 +58,7 @@ module:
 run: module
 	@$(LAB)/run-qemu
 	@$(LAB)/run-moves
+	@$(LAB)/run-moves --vendor intel --moves 500
 
 check:
 	@$(LAB)/check

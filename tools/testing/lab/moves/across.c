@@ -7,9 +7,9 @@
  * come to the end with the same counts, if no event was lost on the way or came twice.
  *
  *	across --run ROUNDS			run to the end
- *	across --hunt ROUNDS --into DIRECTORY	stop again and again; leave a file for each kind of
- *						event found pending
- *	across --resume FILE [--bare]		go on to the end from there; bare: without the events
+ *	across --hunt ROUNDS --into DIRECTORY	stop again and again; leave a file for each kind
+ *						of event found pending
+ *	across --resume FILE [--bare]		go on from there; bare: without the events
  *	across --check FILE			say whether it is a state file; needs no /dev/kvm
  *
  * The counts at the end are printed, a line each.  Next: statefile.c; machine.c, the machine.
