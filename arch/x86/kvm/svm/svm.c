@@ -441,14 +441,20 @@ static void report_undelivered(struct kvm_vcpu *vcpu, struct event_report *repor
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
 	struct vmcb_control_area *control = &svm->vmcb->control;
-	u32 info = control->exit_int_info;
+	u32 info = control->exit_int_info, error = control->exit_int_info_err;
 
+	/* refused, and what was to be injected has not been; TCG moves it from here to there */
+	if (unlikely(control->exit_code == (u32)SVM_EXIT_ERR &&
+		     control->event_inj & SVM_EVTINJ_VALID)) {
+		info = control->event_inj;
+		error = control->event_inj_err;
+	}
 	if (info & SVM_EXITINTINFO_VALID) {
 		report->undelivered = (struct event){
 			.kind = event_kind_of(info),
 			.vector = info & SVM_EXITINTINFO_VEC_MASK,
 			.has_error = info & SVM_EXITINTINFO_VALID_ERR,
-			.error = control->exit_int_info_err,
+			.error = error,
 		};
 		if (svm->soft_skip && vcpu->arch.state.rip == svm->soft_rip)
 			vcpu->arch.state.rip -= svm->soft_skip;

@@ -308,13 +308,13 @@ static void write_insn_len(struct kvm_vcpu *vcpu, const struct event *event)
 
 	if (!len && !vmx_controls.zero_length) {
 		vmx->cut_back = true;
-		vcpu->arch.state.rip--;
+		vmx->cut_rip = --vcpu->arch.state.rip;
 		len = 1;
 	}
 	vmcs_write(VM_ENTRY_INSTRUCTION_LEN, len);
 }
 
-/* Hardware clears the field at each exit: there is nothing to be undone. */
+/* Hardware clears the field at each exit, and leaves it when it refuses the entry. */
 static void write_interruption(struct kvm_vcpu *vcpu, const struct event *event)
 {
 	u32 info = INTR_INFO_VALID_MASK | interruption_type(event) | event->vector;
@@ -499,10 +499,8 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
 		__wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH, 0);
 	if (unlikely(vmx_switch(state->gpr, &vmx->held.host_rsp, vmx->launched))) {
 		vmx->reason = FAILED_ENTRY;
-		vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 		return;
 	}
-	vmx->launched = true;
 	state->cr2 = native_read_cr2();
 	vmx->reason = vmcs_read(VM_EXIT_REASON);
 	if (unlikely(vmx->host.debugctl))
@@ -511,10 +509,11 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
 		get_debugreg(state->dr6, 6);
 		set_debugreg(DR6_RESERVED, 6);
 	}
-	if (likely(!(vmx->reason & FAILED_ENTRY)))
+	/* a VMLAUNCH that the guest's state has stopped leaves the VMCS clear */
+	if (likely(!(vmx->reason & FAILED_ENTRY))) {
+		vmx->launched = true;
 		take_guest(vcpu);
-	else
-		vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
+	}
 }
 
 /*
@@ -538,7 +537,9 @@ static u8 kind_of_interruption(u32 info)
 	}
 }
 
-static void report_vectoring(struct kvm_vcpu *vcpu, struct event_report *report, u32 info)
+/* Both fields have the same format; @error: where the error code of @info is. */
+static void report_interruption(struct kvm_vcpu *vcpu, struct event_report *report, u32 info,
+				unsigned long error)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
@@ -548,8 +549,8 @@ static void report_vectoring(struct kvm_vcpu *vcpu, struct event_report *report,
 		.has_error = info & VECTORING_INFO_DELIVER_CODE_MASK,
 	};
 	if (report->undelivered.has_error)
-		report->undelivered.error = vmcs_read(IDT_VECTORING_ERROR_CODE);
-	if (vmx->cut_back)
+		report->undelivered.error = vmcs_read(error);
+	if (vmx->cut_back && vcpu->arch.state.rip == vmx->cut_rip)
 		vcpu->arch.state.rip++;
 }
 
@@ -708,21 +709,29 @@ static u64 decode(struct kvm_vcpu *vcpu, struct vm_exit *exit)
 	case EXIT_REASON_DR_ACCESS:
 		decode_dr(exit);
 		break;
-	case EXIT_REASON_MCE_DURING_VMENTRY:
-		exit->kind = EXIT_HOST_MACHINE_CHECK;
-		break;
 	default:
 		decode_plain(exit, exit->hardware);
 	}
 	return 0;
 }
 
-/* Refused before guest state was looked at: the VM-instruction error; after: the exit reason. */
-static void decode_failure(const struct vcpu_vmx *vmx, struct vm_exit *exit)
+/*
+ * Refused before guest state was looked at: the VM-instruction error; after: the exit reason.  The
+ * guest has not run, and what was to be injected has not been.
+ */
+static void decode_failure(struct kvm_vcpu *vcpu, struct vm_exit *exit,
+			   struct event_report *report)
 {
+	u32 reason = to_vmx(vcpu)->reason, info = vmcs_read(VM_ENTRY_INTR_INFO_FIELD);
+
+	if (info & INTR_INFO_VALID_MASK)
+		report_interruption(vcpu, report, info, VM_ENTRY_EXCEPTION_ERROR_CODE);
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 	exit->kind = EXIT_FAILED;
-	exit->hardware = vmx->reason == FAILED_ENTRY ? vmcs_read(VM_INSTRUCTION_ERROR) :
-						       vmx->reason;
+	if ((u16)reason == EXIT_REASON_MCE_DURING_VMENTRY)
+		exit->kind = EXIT_HOST_MACHINE_CHECK;
+	else if (reason == FAILED_ENTRY)
+		exit->hardware = vmcs_read(VM_INSTRUCTION_ERROR);
 }
 
 static void decode_success(struct kvm_vcpu *vcpu, struct vm_exit *exit,
@@ -732,7 +741,7 @@ static void decode_success(struct kvm_vcpu *vcpu, struct vm_exit *exit,
 	u64 info;
 
 	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
-		report_vectoring(vcpu, report, vectoring);
+		report_interruption(vcpu, report, vectoring, IDT_VECTORING_ERROR_CODE);
 	info = decode(vcpu, exit);
 	if (unlikely(iret_undone(exit, report, info)))
 		report->nmi_masked = true;
@@ -749,7 +758,7 @@ static void vmx_exit(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_r
 	if (likely(!(vmx->reason & FAILED_ENTRY)))
 		decode_success(vcpu, exit, report);
 	else
-		decode_failure(vmx, exit);
+		decode_failure(vcpu, exit, report);
 	vmx->cut_back = false;
 }
 

@@ -70,6 +70,7 @@ struct vmx_host {
  * @sti_as_mov_ss: for this entry STI's shadow goes as MOV SS', which holds back more
  * @own_tf: RFLAGS.TF is the guest's, not a debugger's on the outside
  * @cut_back: RIP was moved back by one for an injected soft event without an instruction
+ * @cut_rip: to where
  * @no_tr: the guest's task register is not usable, which the VMCS cannot say
  * @reason: VM-exit reason of the last exit; bit 31: the entry failed
  * @syscall: what the MSRs of SYSCALL hold while the vCPU is loaded
@@ -89,6 +90,7 @@ struct vcpu_vmx {
 	bool sti_as_mov_ss;
 	bool own_tf;
 	bool cut_back;
+	u64 cut_rip;
 	bool no_tr;
 	u32 reason;
 	u64 syscall[VMX_SYSCALL_MSRS];

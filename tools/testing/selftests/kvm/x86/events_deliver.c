@@ -276,4 +276,44 @@ TEST_F(deliver, c16_nothing_left_of_an_interrupt)
 	EXPECT_EVENTS_EQ(&before, &after);
 }
 
+/* Code of 64 and of 32 bits at once: no processor enters so. */
+static int spoil_code(struct vm *vm, bool spoilt)
+{
+	struct kvm_sregs sregs;
+	int err = vcpu_ioctl(vm, KVM_GET_SREGS, &sregs);
+
+	sregs.cs.db = spoilt;
+	return err ?: vcpu_ioctl(vm, KVM_SET_SREGS, &sregs);
+}
+
+/* What was to go in with an entry that is refused goes in with the next one. */
+#define ASSERT_KEPT(vm, vector, ec)					\
+do {									\
+	ASSERT_EQ(0, spoil_code(vm, true));				\
+	ASSERT_EQ(KVM_EXIT_FAIL_ENTRY, vm_run(vm)) {			\
+		TH_LOG("%s", vm_why(vm));				\
+	}								\
+	ASSERT_EQ(0, spoil_code(vm, false));				\
+	ASSERT_H(vm, vector, ec, GA(rt_done));				\
+} while (0)
+
+TEST_F(deliver, refused_entry_keeps_an_exception)
+{
+	ASSERT_EQ(0, events_set(self->vm, events_exception(13, 0x18, false)));
+	ASSERT_KEPT(self->vm, 13, 0x18);
+}
+
+TEST_F(deliver, refused_entry_keeps_an_interrupt)
+{
+	vm_start(self->vm, GA(rt_done), RFLAGS_IF);
+	ASSERT_EQ(0, vm_interrupt(self->vm, 0x40));
+	ASSERT_KEPT(self->vm, 0x40, NO_EC);
+}
+
+TEST_F(deliver, refused_entry_keeps_an_nmi)
+{
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_NMI, NULL));
+	ASSERT_KEPT(self->vm, 2, NO_EC);
+}
+
 TEST_HARNESS_MAIN
