@@ -47,6 +47,8 @@ enum segment {
 #define SEG_ATTR_G	0x0800
 #define SEG_ATTR_DPL_SHIFT 5
 
+#define PENDING_ENABLED	BIT(12)	/* a breakpoint that was met is enabled */
+
 /* The hidden part of a segment register; @limit in bytes.  A null selector has no SEG_ATTR_P. */
 struct x86_segment {
 	u64 base;
@@ -65,8 +67,9 @@ struct x86_table {
  * @valid:	groups that are as new as the hardware's, or newer
  * @dirty:	groups to be stored before the next entry
  * @shadow:	interrupt shadow, SHADOW_* of events.h
- * @pending_db:	debug traps that wait behind @shadow, as a payload of struct event (SDM vol. 3,
- *		24.4.2); a single step is not lost if it is missing here: TF says the same
+ * @pending_db:	debug traps that wait behind @shadow, as a payload of struct event with
+ *		PENDING_ENABLED (SDM vol. 3, 24.4.2); a single step is not lost if it is missing
+ *		here: TF says the same
  * @dr7:	the guest's
  * @dr7_effective: what hardware has: @dr7, or a debugger's on the outside (debug.c)
  */

@@ -9,6 +9,7 @@
  */
 #include <linux/kvm_host.h>
 #include <linux/uaccess.h>
+#include <asm/trapnr.h>
 #include "cr.h"
 #include "emu/glue.h"
 #include "trace.h"
@@ -468,6 +469,37 @@ static bool nothing_waits(struct kvm_vcpu *vcpu)
 	       !(vcpu->arch.state.shadow | vcpu->arch.state.pending_db);
 }
 
+/*
+ * Breakpoints that wait behind MOV SS have no word of their own.  A #DB that is pending with their
+ * bits and in that shadow can be nothing else, for no processor raises one there; and a kernel
+ * that does not know of it takes the trap an instruction early, and does not lose it.
+ */
+static void say_waiting_breakpoints(const struct vcpu_state *state, const struct event_abi *abi,
+				    struct vcpu_events *ev)
+{
+	if (!abi->payload || !(state->pending_db & DR_TRAP_BITS) || ev->fault.kind ||
+	    ev->inflight.kind)
+		return;
+	ev->fault = (struct event){
+		.kind = EVENT_EXCEPTION,
+		.vector = X86_TRAP_DB,
+		.has_payload = true,
+		.payload = state->pending_db & DR_TRAP_BITS,
+	};
+}
+
+static void hear_waiting_breakpoints(struct vcpu_state *state, struct vcpu_events *ev)
+{
+	const struct event *fault = &ev->fault;
+
+	if (!backend_features.shadow_kinds || state->shadow != SHADOW_MOV_SS ||
+	    !fault->kind || fault->vector != X86_TRAP_DB || !fault->has_payload ||
+	    !fault->payload || fault->payload & ~(u64)DR_TRAP_BITS)
+		return;
+	state->pending_db = fault->payload | PENDING_ENABLED;
+	ev->fault = (struct event){ };
+}
+
 /* In a copy: what other CPUs left counts, what software events rest on is looked up. */
 static noinline void get_events(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *out)
 {
@@ -479,6 +511,7 @@ static noinline void get_events(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *o
 		events_nmi(&copy);
 	while ((soft = events_unmeasured(&copy)))
 		soft->insn_len = glue_soft_len(vcpu, soft);
+	say_waiting_breakpoints(&vcpu->arch.state, &abi, &copy);
 	events_get(&copy, &abi, vcpu->arch.state.shadow, out);
 }
 
@@ -496,8 +529,9 @@ static int set_events(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *in)
 		state->shadow = SHADOW_ANY;
 	else if (state->shadow & SHADOW_MOV_SS)
 		state->shadow = SHADOW_MOV_SS;
-	/* the image has no word for them, and what waited here before is not in it */
+	/* what waited here before is not in it */
 	state->pending_db = 0;
+	hear_waiting_breakpoints(state, &vcpu->arch.events);
 	atomic_andnot(INBOX_NMI, &vcpu->arch.inbox);
 	run_publish(vcpu);
 	return 0;

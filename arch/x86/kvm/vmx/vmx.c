@@ -452,10 +452,8 @@ static void take_debug_traps(struct vcpu_vmx *vmx, struct vcpu_state *state)
 	struct vmx_held *held = &vmx->held;
 
 	state->pending_db = 0;
-	if (likely(!(state->shadow | (state->rflags & X86_EFLAGS_TF) | held->pending_dbg)))
-		return;
 	held->pending_dbg = vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS);
-	if (traps_outlast(vmx))
+	if (unlikely(held->pending_dbg) && traps_outlast(vmx))
 		state->pending_db = held->pending_dbg;
 }
 
