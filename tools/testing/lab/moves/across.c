@@ -26,7 +26,6 @@
 #include "report.h"
 #include "statefile.h"
 
-#define PAGE		4096UL
 #define SEED		20
 #define CPUID_ROOM	128
 #define MSR_ROOM	64
@@ -291,21 +290,10 @@ static struct machine *resume(const char *path, bool with_events)
 
 /* --- hunting ------------------------------------------------------------------------------- */
 
-/* A page that some delivery touches, so that it is stopped in its midst. */
-static void *some_page(struct machine *m)
-{
-	const struct guest_header *h = m->header;
-	const uint64_t pages[] = {
-		h->idt, h->gdt, h->hlt, h->edge, h->edge - PAGE, h->tss, h->nmi_edge,
-		h->nmi_edge - PAGE, h->stubs + PAGE * (random() % VECTORS),
-	};
-
-	return m->memory.at + (pages[random() % (sizeof(pages) / sizeof(pages[0]))] & -PAGE);
-}
-
+/* So that a delivery is stopped in its midst. */
 static int exit_without_page(struct machine *m)
 {
-	void *page = some_page(m);
+	void *page = machine_page_of_delivery(m);
 	int error;
 
 	mprotect(page, PAGE, PROT_NONE);

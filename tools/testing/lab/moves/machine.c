@@ -224,6 +224,25 @@ static struct kvm_vcpu_events get_events(struct machine *m)
 	return events;
 }
 
+/**
+ * machine_page_of_delivery - some page that the delivery of an event has to touch
+ *
+ * Some are for every event, some for one kind; the page of the HLT is for a stop in the shadow of
+ * its STI, the stub for one right behind.
+ */
+void *machine_page_of_delivery(struct machine *m)
+{
+	const struct guest_header *h = m->header;
+	const uint64_t pages[] = {
+		h->idt, h->idt, h->idt, h->gdt, h->gdt, h->hlt, h->hlt,
+		h->edge, h->edge, h->edge - PAGE, h->edge - PAGE,
+		h->tss, h->nmi_edge, h->nmi_edge - PAGE,
+		h->stubs + PAGE * (random() % VECTORS),
+	};
+
+	return m->memory.at + (pages[random() % (sizeof(pages) / sizeof(pages[0]))] & -PAGE);
+}
+
 /** machine_send_irq - the next interrupt, if the vCPU can take one; says whether */
 bool machine_send_irq(struct machine *m)
 {

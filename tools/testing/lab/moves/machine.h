@@ -12,6 +12,8 @@
 #include "guest.h"
 #include "vm.h"
 
+#define PAGE 4096UL
+
 /** struct source - events the VMM sends, one after another, and what has become of them */
 struct source {
 	struct count count;
@@ -51,6 +53,7 @@ void machine_start(struct machine *m, uint64_t seed);
 void machine_attach(struct machine *m);
 void machine_bury(struct machine *m);
 void machine_handle(void *context, struct kvm_run *run);
+void *machine_page_of_delivery(struct machine *m);
 void machine_before_entry(struct machine *m);
 void machine_after_exit(struct machine *m);
 bool machine_send_irq(struct machine *m);

@@ -23,7 +23,6 @@
 #include "report.h"
 #include "stop.h"
 
-#define PAGE 4096UL
 #define EXIT_STOP_AFTER 12	/* exits, at most */
 #define SLICE 20000		/* microseconds, at most, in which something else has to happen */
 #define PATIENCE 5		/* seconds without a round: the guest is stuck */
@@ -90,26 +89,9 @@ static int run_slice(struct machine *m, unsigned int exits)
 	return error;
 }
 
-/*
- * A page that the delivery of an event has to touch: some for every event, some for one kind;
- * the page of the HLT is for a stop in the shadow of its STI, the stub for one right behind.
- */
-static void *page_of_delivery(struct machine *m)
-{
-	const struct guest_header *h = m->header;
-	const uint64_t pages[] = {
-		h->idt, h->idt, h->idt, h->gdt, h->gdt, h->hlt, h->hlt,
-		h->edge, h->edge, h->edge - PAGE, h->edge - PAGE,
-		h->tss, h->nmi_edge, h->nmi_edge - PAGE,
-		h->stubs + PAGE * below(VECTORS),
-	};
-
-	return m->memory.at + (pages[below(sizeof(pages) / sizeof(pages[0]))] & -PAGE);
-}
-
 static int run_without_page(struct machine *m)
 {
-	void *page = page_of_delivery(m);
+	void *page = machine_page_of_delivery(m);
 	int error;
 
 	mprotect(page, PAGE, PROT_NONE);
@@ -142,7 +124,7 @@ static int run_until(struct machine *m, enum stop stop)
 /* The host may take unused pages back at any time; the next delivery finds them missing. */
 static void trouble_memory(struct machine *m)
 {
-	void *page = page_of_delivery(m);
+	void *page = machine_page_of_delivery(m);
 
 	mprotect(page, PAGE, PROT_READ);
 	mprotect(page, PAGE, PROT_READ | PROT_WRITE);
