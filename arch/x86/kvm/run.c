@@ -332,14 +332,16 @@ static int begin_run(struct kvm_vcpu *vcpu)
 	if (cr8 & ~0xfULL)
 		return -EINVAL;
 	vcpu->arch.cr8 = cr8;
-	if (unlikely(vcpu->arch.pdptes_stale))
-		x86_reload_pdptes(vcpu);
 	if (unlikely(vcpu->arch.io.owner)) {
 		r = exit_resume(vcpu);
 		if (r != TO_GUEST)
 			return r;
 	}
-	return READ_ONCE(run->immediate_exit) ? -EINTR : TO_GUEST;
+	if (READ_ONCE(run->immediate_exit))
+		return -EINTR;
+	if (unlikely(vcpu->arch.pdptes_stale))
+		x86_reload_pdptes(vcpu);
+	return TO_GUEST;
 }
 
 void run_publish(struct kvm_vcpu *vcpu)
