@@ -317,6 +317,8 @@ void kvm_stats_vm_del(struct kvm *kvm);
 
 int kvm_arch_init(void);		/* module load: refuse the host, with one line in the log */
 void kvm_arch_exit(void);
+void kvm_arch_begin(void);		/* /dev/kvm is ours: no other hypervisor in this kernel */
+void kvm_arch_end(void);
 int kvm_arch_cpu_enable(void);		/* on this CPU, interrupts off; 0 or -EBUSY, -EIO */
 void kvm_arch_cpu_disable(void);	/* the same CPU, interrupts off */
 

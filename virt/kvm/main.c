@@ -291,6 +291,7 @@ static int __init kvm_init(void)
 	err = misc_register(&kvm_dev);
 	if (err)
 		goto out_cpus;
+	kvm_arch_begin();
 	/* Last, for debugfs minds another's directory.  A VM made meanwhile has no counters. */
 	kvm_stats_init();
 	return 0;
@@ -309,6 +310,7 @@ out_arch:
 static void __exit kvm_exit(void)
 {
 	misc_deregister(&kvm_dev);
+	kvm_arch_end();
 	kvm_stats_exit();
 	kvm_cpus_exit();
 	kvm_vcpu_exit();

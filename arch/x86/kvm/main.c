@@ -70,7 +70,6 @@ int __init kvm_arch_init(void)
 	r = tdp_module_init();
 	if (r)
 		goto out_backend;
-	cpu_emergency_register_virt_callback(emergency);
 	return 0;
 
 out_backend:
@@ -78,9 +77,19 @@ out_backend:
 	return r;
 }
 
-void kvm_arch_exit(void)
+/* The kernel has room for one such callback. */
+void kvm_arch_begin(void)
+{
+	cpu_emergency_register_virt_callback(emergency);
+}
+
+void kvm_arch_end(void)
 {
 	cpu_emergency_unregister_virt_callback(emergency);
+}
+
+void kvm_arch_exit(void)
+{
 	tdp_module_exit();
 	backend_call(teardown)();
 }
