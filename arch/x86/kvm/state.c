@@ -32,7 +32,7 @@ bool state_long_mode(struct kvm_vcpu *vcpu)
 	return vcpu->arch.state.efer & EFER_LMA;
 }
 
-bool state_protected_mode(struct kvm_vcpu *vcpu)
+static bool state_protected_mode(struct kvm_vcpu *vcpu)
 {
 	state_need(vcpu, STATE_CR);
 	return vcpu->arch.state.cr0 & X86_CR0_PE;

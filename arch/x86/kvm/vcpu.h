@@ -41,7 +41,6 @@ static inline void state_dirty(struct kvm_vcpu *vcpu, u32 groups)
 }
 
 bool state_long_mode(struct kvm_vcpu *vcpu);		/* EFER.LMA */
-bool state_protected_mode(struct kvm_vcpu *vcpu);	/* CR0.PE */
 int state_code_bits(struct kvm_vcpu *vcpu);		/* 16, 32 or 64: the code segment's size */
 u8 state_cpl(struct kvm_vcpu *vcpu);
 
