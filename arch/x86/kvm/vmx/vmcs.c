@@ -14,7 +14,6 @@
 #include <asm/desc.h>
 #include <asm/perf_event.h>
 #include <asm/io.h>
-#include <asm/mmu_context.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
@@ -296,8 +295,6 @@ void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 		indirect_branch_prediction_barrier();
 	}
 	take_segments(vmx);
-	/* another address space, or another name of it, comes with another call */
-	vmcs_update(HOST_CR3, vmx->held.host_cr3, __get_current_cr3_fast());
 	memcpy(vmx->syscall, host_syscall, sizeof(host_syscall));
 	vmx_store_syscall(vmx, &vcpu->arch.state);
 	vmx->host.debugctl = read_msr(MSR_IA32_DEBUGCTLMSR);

@@ -10,6 +10,7 @@
  */
 #include <linux/kvm_host.h>
 #include <asm/debugreg.h>
+#include <asm/mmu_context.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
@@ -416,6 +417,8 @@ static void load_guest(struct kvm_vcpu *vcpu)
 	vmcs_update(GUEST_INTERRUPTIBILITY_INFO, held->interruptibility,
 		    interruptibility(vmx, state->shadow, rflags));
 	vmcs_update(GUEST_PENDING_DBG_EXCEPTIONS, held->pending_dbg, pending_dbg(state, rflags));
+	/* each time: a thread that patches code comes back to its memory under another PCID */
+	vmcs_update(HOST_CR3, held->host_cr3, __get_current_cr3_fast());
 	vmcs_update(HOST_CR4, held->host_cr4, cr4_read_shadow());
 	vmx->apic_page[VTPR] = vcpu->arch.cr8 << 4;
 	if (state->cr2 != native_read_cr2())
