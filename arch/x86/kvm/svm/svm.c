@@ -378,15 +378,11 @@ static void svm_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
  * In and out.
  */
 
-static void svm_enter(struct kvm_vcpu *vcpu)
+/* What changes from entry to entry. */
+static void write_vmcb(struct kvm_vcpu *vcpu, struct vmcb *vmcb)
 {
-	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
-	struct vcpu_svm *svm = to_svm(vcpu);
-	struct vmcb *vmcb = svm->vmcb;
-	struct vcpu_state *state = &vcpu->arch.state;
+	const struct vcpu_state *state = &vcpu->arch.state;
 
-	if (svm->asid_generation != sc->asid_generation)
-		new_asid(svm, sc);
 	vmcb->save.rax = state->gpr[GPR_RAX];
 	vmcb->save.rsp = state->gpr[GPR_RSP];
 	vmcb->save.rip = state->rip;
@@ -397,14 +393,12 @@ static void svm_enter(struct kvm_vcpu *vcpu)
 	vmcb->control.int_ctl &= ~V_TPR_MASK;
 	/* always anew: TCG clears it when it refuses an entry, and no host interrupt would exit */
 	vmcb->control.int_ctl |= V_INTR_MASKING_MASK | (vcpu->arch.cr8 & V_TPR_MASK);
+}
 
-	asm volatile("clgi" : : : "memory");
-	svm_switch(svm->vmcb_pa, state->gpr, sc->host_block_pa);
-	asm volatile("stgi" : : : "memory");
+static void read_vmcb(struct kvm_vcpu *vcpu, struct vmcb *vmcb)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
 
-	/* refused: the guest has not run, and what stands in the VMCB need not be its */
-	if (unlikely(vmcb->control.exit_code == (u32)SVM_EXIT_ERR))
-		return;
 	state->gpr[GPR_RAX] = vmcb->save.rax;
 	state->gpr[GPR_RSP] = vmcb->save.rsp;
 	state->rip = vmcb->save.rip;
@@ -413,6 +407,22 @@ static void svm_enter(struct kvm_vcpu *vcpu)
 	vcpu->arch.cr8 = vmcb->control.int_ctl & V_TPR_MASK;
 	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	vmcb->control.clean = CLEAN_ALL;
+}
+
+static void svm_enter(struct kvm_vcpu *vcpu)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
+	struct vcpu_svm *svm = to_svm(vcpu);
+
+	if (svm->asid_generation != sc->asid_generation)
+		new_asid(svm, sc);
+	write_vmcb(vcpu, svm->vmcb);
+	asm volatile("clgi" : : : "memory");
+	svm_switch(svm->vmcb_pa, vcpu->arch.state.gpr, sc->host_block_pa);
+	asm volatile("stgi" : : : "memory");
+	/* refused: the guest has not run, and what stands in the VMCB need not be its */
+	if (likely(svm->vmcb->control.exit_code != (u32)SVM_EXIT_ERR))
+		read_vmcb(vcpu, svm->vmcb);
 }
 
 /*

@@ -110,11 +110,11 @@ static void get_task_register(struct vcpu_vmx *vmx, struct vcpu_state *state)
 
 static void fetch_segments(struct vcpu_vmx *vmx, struct vcpu_state *state)
 {
-	unsigned int i;
+	enum segment seg;
 
-	for (i = 0; i < SEG_TR; i++)
-		if (i != SEG_CS && i != SEG_SS)
-			get_segment(state, i);
+	for (seg = SEG_ES; seg < SEG_TR; seg++)
+		if (seg != SEG_CS && seg != SEG_SS)
+			get_segment(state, seg);
 	get_task_register(vmx, state);
 	state->gdt.base = vmcs_read(GUEST_GDTR_BASE);
 	state->gdt.limit = vmcs_read(GUEST_GDTR_LIMIT);
@@ -124,11 +124,11 @@ static void fetch_segments(struct vcpu_vmx *vmx, struct vcpu_state *state)
 
 static void store_segments(struct vcpu_vmx *vmx, const struct vcpu_state *state)
 {
-	unsigned int i;
+	enum segment seg;
 
-	for (i = 0; i < SEG_TR; i++)
-		if (i != SEG_CS && i != SEG_SS)
-			put_segment(state, i, strict_attr(&state->seg[i]));
+	for (seg = SEG_ES; seg < SEG_TR; seg++)
+		if (seg != SEG_CS && seg != SEG_SS)
+			put_segment(state, seg, strict_attr(&state->seg[seg]));
 	put_task_register(vmx, state);
 	vmcs_write(GUEST_GDTR_BASE, state->gdt.base);
 	vmcs_write(GUEST_GDTR_LIMIT, state->gdt.limit);
@@ -196,12 +196,10 @@ static void fetch_pdptes(struct vcpu_state *state)
 		state->pdpte[i] = vmcs_read(GUEST_PDPTR0 + 2 * i);
 }
 
-static void vmx_fetch(struct kvm_vcpu *vcpu, u32 groups)
+static void fetch_groups(struct kvm_vcpu *vcpu, struct vcpu_state *state, u32 groups)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	struct vcpu_state *state = &vcpu->arch.state;
 
-	vmcs_get(vmx);
 	if (groups & STATE_CODE) {
 		get_segment(state, SEG_CS);
 		get_segment(state, SEG_SS);
@@ -217,6 +215,12 @@ static void vmx_fetch(struct kvm_vcpu *vcpu, u32 groups)
 		state->dr7 = state->dr7_effective = vmcs_read(GUEST_DR7);
 	if (groups & STATE_PDPTES)
 		fetch_pdptes(state);
+}
+
+static void vmx_fetch(struct kvm_vcpu *vcpu, u32 groups)
+{
+	vmcs_get(to_vmx(vcpu));
+	fetch_groups(vcpu, &vcpu->arch.state, groups);
 	vmcs_put();
 }
 
@@ -785,18 +789,18 @@ static void vmx_dump(struct kvm_vcpu *vcpu)
 		EPT_POINTER, VM_INSTRUCTION_ERROR, VM_EXIT_REASON, EXIT_QUALIFICATION,
 	};
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	unsigned int i;
+	enum segment seg;
 
 	vmcs_get(vmx);
 	pr_err_ratelimited("kvm: vCPU %d: entry failed: VMCS fields by their encoding\n", vcpu->id);
 	dump_fields("control", control, ARRAY_SIZE(control));
 	dump_fields("guest", guest, ARRAY_SIZE(guest));
-	for (i = 0; i < SEG_COUNT; i++)
+	for (seg = SEG_ES; seg < SEG_COUNT; seg++)
 		pr_err_ratelimited("kvm: segment %u: %04llx access %05llx limit %08llx base %llx\n",
-				   i, vmcs_read(GUEST_ES_SELECTOR + 2 * i),
-				   vmcs_read(GUEST_ES_AR_BYTES + 2 * i),
-				   vmcs_read(GUEST_ES_LIMIT + 2 * i),
-				   vmcs_read(GUEST_ES_BASE + 2 * i));
+				   seg, vmcs_read(GUEST_ES_SELECTOR + 2 * seg),
+				   vmcs_read(GUEST_ES_AR_BYTES + 2 * seg),
+				   vmcs_read(GUEST_ES_LIMIT + 2 * seg),
+				   vmcs_read(GUEST_ES_BASE + 2 * seg));
 	vmcs_put();
 }
 
