@@ -10,8 +10,8 @@
  */
 #include <linux/kvm_host.h>
 #include <asm/debugreg.h>
-#include <asm/mmu_context.h>
 #include <asm/msr.h>
+#include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
 #include "vmx.h"
@@ -395,7 +395,7 @@ static u64 pending_dbg(const struct vcpu_state *state, u64 rflags)
 	return (state->pending_db & ~(u64)DR_STEP) | (rflags & X86_EFLAGS_TF ? DR_STEP : 0);
 }
 
-static void flush_ept(u64 eptp)
+static noinline void flush_ept(u64 eptp)
 {
 	const struct {
 		u64 eptp, zero;
@@ -422,7 +422,7 @@ static void load_guest(struct kvm_vcpu *vcpu)
 		    interruptibility(vmx, state->shadow, rflags));
 	vmcs_update(GUEST_PENDING_DBG_EXCEPTIONS, held->pending_dbg, pending_dbg(state, rflags));
 	/* each time: a thread that patches code comes back to its memory under another PCID */
-	vmcs_update(HOST_CR3, held->host_cr3, __get_current_cr3_fast());
+	vmcs_update(HOST_CR3, held->host_cr3, __native_read_cr3());
 	vmcs_update(HOST_CR4, held->host_cr4, cr4_read_shadow());
 	vmx->apic_page[VTPR] = vcpu->arch.cr8 << 4;
 	if (state->cr2 != native_read_cr2())
@@ -480,12 +480,12 @@ static void take_guest(struct kvm_vcpu *vcpu)
 	struct vmx_held *held = &vmx->held;
 
 	held->rip = vmcs_read(GUEST_RIP);
-	held->rsp = vmcs_read(GUEST_RSP);
-	held->rflags = vmcs_read(GUEST_RFLAGS);
-	held->interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 	state->rip = held->rip;
+	held->rsp = vmcs_read(GUEST_RSP);
 	state->gpr[GPR_RSP] = held->rsp;
+	held->rflags = vmcs_read(GUEST_RFLAGS);
 	state->rflags = held->rflags;
+	held->interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 	state->shadow = shadow_of(vmx);
 	take_debug_traps(vmx, state);
 	if (unlikely(vcpu->arch.traps & TRAP_STEP) && !vmx->own_tf) {
@@ -498,6 +498,7 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	struct vcpu_state *state = &vcpu->arch.state;
+	u32 reason;
 
 	load_guest(vcpu);
 	if (unlikely(vmx_controls.flush_l1d))
@@ -507,7 +508,8 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
 		return;
 	}
 	state->cr2 = native_read_cr2();
-	vmx->reason = vmcs_read(VM_EXIT_REASON);
+	reason = vmcs_read(VM_EXIT_REASON);
+	vmx->reason = reason;
 	if (unlikely(vmx->host.debugctl))
 		update_debugctlmsr(vmx->host.debugctl);
 	if (unlikely(!(vcpu->arch.traps & TRAP_DR))) {
@@ -515,7 +517,7 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
 		set_debugreg(DR6_RESERVED, 6);
 	}
 	/* a VMLAUNCH that the guest's state has stopped leaves the VMCS clear */
-	if (likely(!(vmx->reason & FAILED_ENTRY))) {
+	if (likely(!(reason & FAILED_ENTRY))) {
 		vmx->launched = true;
 		take_guest(vcpu);
 	}
