@@ -57,13 +57,14 @@ void debug_reset(struct kvm_vcpu *vcpu)
 void debug_enter(struct kvm_vcpu *vcpu)
 {
 	const struct vcpu_debug *debug = &vcpu->arch.debug;
-	const u64 *dr = outside_has_breakpoints(debug) ? debug->outside_dr : debug->dr;
+	const u64 *dr;
 
 	/* the host's own breakpoints are not to hit in the guest */
 	if (unlikely(hw_breakpoint_active()))
 		set_debugreg(0, 7);
 	if (likely(!debug->live && !(vcpu->arch.state.dr7_effective & DR7_ENABLES)))
 		return;
+	dr = outside_has_breakpoints(debug) ? debug->outside_dr : debug->dr;
 	set_debugreg(dr[0], 0);
 	set_debugreg(dr[1], 1);
 	set_debugreg(dr[2], 2);

@@ -56,7 +56,7 @@ void fpu_swap_out(struct kvm_vcpu *vcpu)
 }
 
 /* The guest can write PKRU by WRPKRU under CR4.PKE, and by XRSTOR under XCR0. */
-static bool guest_uses_pkru(struct kvm_vcpu *vcpu)
+static __always_inline bool guest_uses_pkru(struct kvm_vcpu *vcpu)
 {
 	return cpu_feature_enabled(X86_FEATURE_OSPKE) &&
 	       (vcpu->arch.state.cr4 & X86_CR4_PKE || vcpu->arch.fpu.xcr0 & XFEATURE_MASK_PKRU);

@@ -114,12 +114,11 @@ static bool must_wait(struct kvm_vcpu *vcpu)
 	return atomic_read(&vcpu->requests) | atomic_read(&vcpu->arch.inbox) || host_has_work();
 }
 
-/* The plan of most entries. */
-static const struct event_plan nothing_planned;
-
 /* Nothing is injected and nothing waits: what the backend was told last still holds. */
 static void commit_nothing(struct kvm_vcpu *vcpu)
 {
+	static const struct event_plan nothing_planned;
+
 	if (vcpu->arch.state.dirty)
 		state_store(vcpu);
 	if (likely(vcpu->arch.quiet))
@@ -131,10 +130,6 @@ static void commit_nothing(struct kvm_vcpu *vcpu)
 /* From here on nothing can fail: the plan becomes true. */
 static void commit(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 {
-	if (likely(plan == &nothing_planned)) {
-		commit_nothing(vcpu);
-		return;
-	}
 	vcpu->arch.quiet = false;
 	if (plan->from != FROM_NOWHERE || plan->irq_window || plan->nmi_window)
 		trace_kvm_inject(vcpu->id, plan);
@@ -217,16 +212,9 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 	vtime_account_guest_exit();
 }
 
-/* Decide, and enter unless something has come up meanwhile. @waits: there is an event */
-static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates, bool waits)
+/* Returns false if something has come up meanwhile; else interrupts and preemption are off. */
+static bool begin_entry(struct kvm_vcpu *vcpu, const struct event_gates *gates)
 {
-	const struct event_plan *plan = &nothing_planned;
-	struct event_plan made;
-
-	if (unlikely(waits || gates->irq_wanted)) {
-		made = events_plan(&vcpu->arch.events, gates);
-		plan = &made;
-	}
 	preempt_disable();
 	local_irq_disable();
 	/* full barrier: kvm_vcpu_kick() makes its note first and reads the mode after */
@@ -235,11 +223,41 @@ static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates
 		vcpu->mode = KVM_OUTSIDE_GUEST;
 		local_irq_enable();
 		preempt_enable();
-		return TO_GUEST;
+		return false;
 	}
 	vcpu->arch.state.shadow = gates->shadow;
 	vcpu->arch.has_run = true;
-	commit(vcpu, plan);
+	return true;
+}
+
+static bool begin_quietly(struct kvm_vcpu *vcpu, const struct event_gates *gates)
+{
+	bool begun = begin_entry(vcpu, gates);
+
+	if (likely(begun))
+		commit_nothing(vcpu);
+	return begun;
+}
+
+/* The decision is thrown away if the entry is not made. */
+static bool begin_as_planned(struct kvm_vcpu *vcpu, const struct event_gates *gates)
+{
+	struct event_plan plan = events_plan(&vcpu->arch.events, gates);
+	bool begun = begin_entry(vcpu, gates);
+
+	if (likely(begun))
+		commit(vcpu, &plan);
+	return begun;
+}
+
+/* @waits: there is an event */
+static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates, bool waits)
+{
+	bool begun = unlikely(waits || gates->irq_wanted) ? begin_as_planned(vcpu, gates) :
+							    begin_quietly(vcpu, gates);
+
+	if (unlikely(!begun))
+		return TO_GUEST;
 	enter_and_exit(vcpu);
 	local_irq_enable();
 	preempt_enable();

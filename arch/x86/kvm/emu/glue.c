@@ -226,12 +226,10 @@ int glue_decode(struct kvm_vcpu *vcpu, struct emu_insn *insn)
 	return fetch_decode(vcpu, insn);
 }
 
-int glue_insn_len(struct kvm_vcpu *vcpu)
+int glue_measure(struct kvm_vcpu *vcpu)
 {
 	struct emu_insn insn;
 
-	if (vcpu->arch.exit.insn_len)
-		return vcpu->arch.exit.insn_len;
 	return glue_decode(vcpu, &insn);
 }
 

@@ -6,7 +6,7 @@
 #ifndef ARCH_X86_KVM_EMU_GLUE_H
 #define ARCH_X86_KVM_EMU_GLUE_H
 
-#include <linux/kvm_types.h>
+#include <linux/kvm_host.h>
 #include "emu.h"
 
 struct event;
@@ -17,6 +17,9 @@ struct event;
 /* Once for a new vCPU: callbacks, pio_data. */
 void glue_create(struct kvm_vcpu *vcpu);
 
+/* Length of the instruction at RIP, by its bytes. */
+int glue_measure(struct kvm_vcpu *vcpu);
+
 /**
  * glue_insn_len - length of the intercepted instruction at RIP
  * @vcpu: has exited; arch.exit.insn_len is used where hardware told it
@@ -24,7 +27,10 @@ void glue_create(struct kvm_vcpu *vcpu);
  * Return: 1 to 15; 0 (TO_GUEST) when fetching it raised an exception in the guest, or the bytes are
  * no longer an instruction (another CPU rewrote them): enter again; negative errno.
  */
-int glue_insn_len(struct kvm_vcpu *vcpu);
+static inline int glue_insn_len(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.exit.insn_len ?: glue_measure(vcpu);
+}
 
 /**
  * glue_decode - fetch and decode the instruction at RIP
