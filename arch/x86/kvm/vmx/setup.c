@@ -2,8 +2,8 @@
 /*
  * setup.c - VMX: everything that happens once: per machine, per CPU, per vCPU.
  *
- * Is the processor good enough, the controls it is to be run with, the VMCS
- * after power-up.  What happens at every entry is in vmx.c, which CPU has which
+ * What the processor can (caps.c says if that is enough), the VMCS after
+ * power-up.  What happens at every entry is in vmx.c, which CPU has which
  * VMCS in vmcs.c.  SDM vol. 3, chapter 24 and appendix A.
  */
 #include <linux/gfp.h>
@@ -14,9 +14,6 @@
 #include <asm/msr.h>
 #include "vmx.h"
 
-#define VMX_BASIC_TRUE_CONTROLS	BIT_ULL(55)
-#define VMX_BASIC_ANY_ERROR	BIT_ULL(56)
-#define VMX_EPT_INVEPT_SINGLE	(VMX_EPT_INVEPT_BIT | VMX_EPT_EXTENT_CONTEXT_BIT)
 #define CPUID_1_ECX_VMX		BIT(5)
 #define MSR_BITMAP_WRITES	0x800	/* bytes from the bitmaps of reads to those of writes */
 #define MSR_BITMAP_HIGH_RANGE	0x400	/* bytes from MSRs at 0 to those at 0xc0000000 */
@@ -24,6 +21,7 @@
 #define TSC_FRACTION_BITS	48
 
 struct vmx_controls vmx_controls;
+static struct vmx_caps vmx_caps;
 static DEFINE_IDA(vpids);
 
 static bool refuse(const char *why)
@@ -32,138 +30,55 @@ static bool refuse(const char *why)
 	return false;
 }
 
-/*
- * Controls.  Each is wanted for itself: a processor that lacks one is told so by name.
- */
-
-enum control_word { PIN, PRIMARY, SECONDARY, EXIT, ENTRY, CONTROL_WORDS };
-
 static const struct {
 	u32 msr;
 	u32 true_msr;
-} control_msrs[CONTROL_WORDS] = {
-	[PIN] = { MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS },
-	[PRIMARY] = { MSR_IA32_VMX_PROCBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS },
-	[SECONDARY] = { MSR_IA32_VMX_PROCBASED_CTLS2, MSR_IA32_VMX_PROCBASED_CTLS2 },
-	[EXIT] = { MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS },
-	[ENTRY] = { MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS },
+} control_msrs[VMX_WORDS] = {
+	[WORD_PIN] = { MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS },
+	[WORD_PRIMARY] = { MSR_IA32_VMX_PROCBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS },
+	[WORD_SECONDARY] = { MSR_IA32_VMX_PROCBASED_CTLS2, MSR_IA32_VMX_PROCBASED_CTLS2 },
+	[WORD_EXIT] = { MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS },
+	[WORD_ENTRY] = { MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS },
 };
 
-static const struct {
-	u8 word;
-	bool now_and_then;	/* set for some entries only */
-	u32 bit;
-	const char *name;
-} needed[] = {
-	{ PIN, false, PIN_BASED_EXT_INTR_MASK, "external-interrupt exiting" },
-	{ PIN, false, PIN_BASED_NMI_EXITING, "NMI exiting" },
-	{ PIN, false, PIN_BASED_VIRTUAL_NMIS, "virtual NMIs" },
-	{ PRIMARY, true, CPU_BASED_INTR_WINDOW_EXITING, "interrupt-window exiting" },
-	{ PRIMARY, true, CPU_BASED_NMI_WINDOW_EXITING, "NMI-window exiting" },
-	{ PRIMARY, true, CPU_BASED_MOV_DR_EXITING, "MOV-DR exiting" },
-	{ PRIMARY, true, CPU_BASED_CR8_LOAD_EXITING, "CR8-load exiting" },
-	{ PRIMARY, false, CPU_BASED_USE_TSC_OFFSETTING, "TSC offsetting" },
-	{ PRIMARY, false, CPU_BASED_HLT_EXITING, "HLT exiting" },
-	{ PRIMARY, false, CPU_BASED_MWAIT_EXITING, "MWAIT exiting" },
-	{ PRIMARY, false, CPU_BASED_MONITOR_EXITING, "MONITOR exiting" },
-	{ PRIMARY, false, CPU_BASED_RDPMC_EXITING, "RDPMC exiting" },
-	{ PRIMARY, false, CPU_BASED_TPR_SHADOW, "TPR shadow" },
-	{ PRIMARY, false, CPU_BASED_UNCOND_IO_EXITING, "unconditional I/O exiting" },
-	{ PRIMARY, false, CPU_BASED_USE_MSR_BITMAPS, "MSR bitmaps" },
-	{ PRIMARY, false, CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, "secondary controls" },
-	{ SECONDARY, false, SECONDARY_EXEC_ENABLE_EPT, "EPT" },
-	{ SECONDARY, false, SECONDARY_EXEC_UNRESTRICTED_GUEST, "unrestricted guests" },
-	{ SECONDARY, false, SECONDARY_EXEC_ENABLE_VPID, "VPID" },
-	{ EXIT, false, VM_EXIT_HOST_ADDR_SPACE_SIZE, "64-bit hosts" },
-	{ EXIT, false, VM_EXIT_SAVE_DEBUG_CONTROLS, "saving of debug controls" },
-	{ EXIT, false, VM_EXIT_LOAD_IA32_PAT, "loading of PAT at exits" },
-	{ EXIT, false, VM_EXIT_LOAD_IA32_EFER, "loading of EFER at exits" },
-	{ ENTRY, true, VM_ENTRY_IA32E_MODE, "64-bit guests" },
-	{ ENTRY, false, VM_ENTRY_LOAD_DEBUG_CONTROLS, "loading of debug controls" },
-	{ ENTRY, false, VM_ENTRY_LOAD_IA32_PAT, "loading of PAT at entries" },
-	{ ENTRY, false, VM_ENTRY_LOAD_IA32_EFER, "loading of EFER at entries" },
-};
-
-/* Instructions that are the guest's own where the processor has them, and those that are not. */
-#define SECONDARY_WISHES							\
-	(SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |		\
-	 SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENCLS_EXITING)
-
-/* What a processor may not insist on: the guest's page tables are the guest's. */
-#define PRIMARY_UNWANTED							\
-	(CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING)
-
-/* The low half of a control MSR has the bits that must be 1, the high half those that may be. */
-static bool choose_word(u8 word, bool true_msrs, u32 wishes, u32 *chosen)
+/* An MSR that is not there allows nothing: old processors have no secondary controls and no EPT. */
+static u64 read_cap(u32 msr)
 {
-	u32 msr = true_msrs ? control_msrs[word].true_msr : control_msrs[word].msr;
-	unsigned int i;
-	char why[64];
-	u64 allowed;
-	u32 may_be;
+	u64 value;
 
-	if (rdmsrl_safe(msr, &allowed))
-		return refuse("a capability MSR cannot be read");
-	may_be = allowed >> 32;
-	*chosen = (u32)allowed | (wishes & may_be);
-	for (i = 0; i < ARRAY_SIZE(needed); i++) {
-		if (needed[i].word != word)
-			continue;
-		if (!(may_be & needed[i].bit)) {
-			snprintf(why, sizeof(why), "the processor lacks %s", needed[i].name);
-			return refuse(why);
-		}
-		if (!needed[i].now_and_then)
-			*chosen |= needed[i].bit;
-	}
-	return true;
+	return rdmsrl_safe(msr, &value) ? 0 : value;
 }
 
-static bool choose_controls(struct vmx_controls *controls)
+static void read_caps(struct vmx_caps *caps)
 {
-	u64 basic;
 	bool true_msrs;
+	u8 word;
 
-	if (rdmsrl_safe(MSR_IA32_VMX_BASIC, &basic))
-		return refuse("its capabilities cannot be read");
-	true_msrs = basic & VMX_BASIC_TRUE_CONTROLS;
-	controls->revision = vmx_basic_vmcs_revision_id(basic);
-	controls->any_error_code = basic & VMX_BASIC_ANY_ERROR;
-	if (vmx_basic_vmcs_size(basic) > PAGE_SIZE)
-		return refuse("a VMCS is larger than a page");
-	if (!choose_word(PIN, true_msrs, 0, &controls->pin) ||
-	    !choose_word(PRIMARY, true_msrs, 0, &controls->cpu_based) ||
-	    !choose_word(SECONDARY, false, SECONDARY_WISHES, &controls->secondary) ||
-	    !choose_word(EXIT, true_msrs, 0, &controls->exit) ||
-	    !choose_word(ENTRY, true_msrs, 0, &controls->entry))
-		return false;
-	return controls->cpu_based & PRIMARY_UNWANTED ?
-	       refuse("accesses to CR3 and INVLPG cannot be left to guests") : true;
-}
-
-static bool choose_ept(struct vmx_controls *controls)
-{
-	u64 caps;
-
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, caps);
-	if (!(caps & VMX_EPT_PAGE_WALK_4_BIT))
-		return refuse("EPT has no walks of four levels");
-	if (!(caps & VMX_EPTP_WB_BIT))
-		return refuse("EPT tables cannot be cached");
-	if ((caps & VMX_EPT_INVEPT_SINGLE) != VMX_EPT_INVEPT_SINGLE)
-		return refuse("the processor has no INVEPT of a single context");
-	controls->eptp = VMX_EPTP_MT_WB | VMX_EPTP_PWL_4 |
-			 (caps & VMX_EPT_AD_BIT ? VMX_EPTP_AD_ENABLE_BIT : 0);
-	return true;
+	caps->basic = read_cap(MSR_IA32_VMX_BASIC);
+	true_msrs = caps->basic & VMX_BASIC_TRUE_CONTROLS;
+	for (word = 0; word < VMX_WORDS; word++)
+		caps->word[word] = read_cap(true_msrs ? control_msrs[word].true_msr :
+							control_msrs[word].msr);
+	caps->ept_vpid = read_cap(MSR_IA32_VMX_EPT_VPID_CAP);
+	caps->misc = read_cap(MSR_IA32_VMX_MISC);
+	caps->cr4_fixed0 = read_cap(MSR_IA32_VMX_CR4_FIXED0);
 }
 
 bool vmx_supported(void)
 {
+	const char *lacks;
+	char why[80];
+
 	if (!(cpuid_ecx(1) & CPUID_1_ECX_VMX))
 		return refuse("the processor does not have it");
 	if (!boot_cpu_has(X86_FEATURE_VMX))
 		return refuse("disabled by the firmware");
-	return choose_controls(&vmx_controls) && choose_ept(&vmx_controls);
+	read_caps(&vmx_caps);
+	lacks = vmx_choose(&vmx_caps, &vmx_controls);
+	if (!lacks)
+		return true;
+	snprintf(why, sizeof(why), "the processor lacks %s", lacks);
+	return refuse(why);
 }
 
 void vmx_teardown(void)
@@ -192,14 +107,8 @@ static int alloc_cpu(int cpu)
 
 static void choose_features(struct backend_features *features)
 {
-	u64 caps, secondary, misc;
+	const u64 caps = vmx_caps.ept_vpid;
 
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, caps);
-	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, secondary);
-	rdmsrl(MSR_IA32_VMX_MISC, misc);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_controls.cr4_fixed);
-	vmx_controls.zero_length = misc & VMX_MISC_ZERO_LEN_INS;
-	vmx_controls.tsc_scaling = secondary >> 32 & SECONDARY_EXEC_TSC_SCALING;
 	features->name = "VMX";
 	features->trace_isa = 1;
 	features->max_gpa_bits = min(boot_cpu_data.x86_phys_bits, 48);
@@ -304,15 +213,15 @@ void vmx_vcpu_destroy(struct kvm_vcpu *vcpu)
 static void write_controls(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	u32 secondary = vmx_controls.secondary;
+	u32 secondary = vmx_controls.word[WORD_SECONDARY];
 
 	if (!vmx->vpid)
 		secondary &= ~SECONDARY_EXEC_ENABLE_VPID;
 	if (vmx_controls.tsc_scaling)
 		secondary |= SECONDARY_EXEC_TSC_SCALING;
-	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_controls.pin);
+	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_controls.word[WORD_PIN]);
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, secondary);
-	vmcs_write(VM_EXIT_CONTROLS, vmx_controls.exit);
+	vmcs_write(VM_EXIT_CONTROLS, vmx_controls.word[WORD_EXIT]);
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmcs_write(EPT_POINTER, vcpu->arch.root | vmx_controls.eptp);
 	vmcs_write(MSR_BITMAP, __pa(vmx->msr_bitmap));

@@ -147,7 +147,7 @@ static void fetch_control(struct vcpu_state *state)
 /* NE is 1 in VMX operation, CD and NW are left alone by an entry (SDM vol. 3, 23.8, 26.3.2.1). */
 static void store_control(struct vcpu_vmx *vmx, const struct vcpu_state *state)
 {
-	u32 entry = vmx_controls.entry;
+	u32 entry = vmx_controls.word[WORD_ENTRY];
 
 	vmcs_write(GUEST_CR0, (state->cr0 & ~(X86_CR0_CD | X86_CR0_NW)) | X86_CR0_NE);
 	vmcs_write(CR0_READ_SHADOW, state->cr0);
@@ -335,7 +335,7 @@ static void write_interruption(struct kvm_vcpu *vcpu, const struct event *event)
 
 static u32 wanted_controls(u32 traps, const struct event_plan *plan)
 {
-	u32 controls = vmx_controls.cpu_based;
+	u32 controls = vmx_controls.word[WORD_PRIMARY];
 
 	if (plan->irq_window)
 		controls |= CPU_BASED_INTR_WINDOW_EXITING;

@@ -10,6 +10,7 @@
 #include <linux/percpu.h>
 #include <asm/asm.h>
 #include <asm/vmx.h>
+#include "caps.h"
 
 /**
  * struct vmx_held - fields of the VMCS as it holds them, so that only what changes is written
@@ -115,36 +116,6 @@ struct vmx_cpu {
 };
 
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
-
-/**
- * struct vmx_controls - what goes into the control fields of every VMCS.  Set once.
- * @pin: pin-based
- * @cpu_based: primary processor-based, without windows and steps
- * @secondary: secondary processor-based, without @tsc_scaling
- * @exit: VM-exit controls
- * @entry: VM-entry controls, without IA-32e mode
- * @revision: of the VMCS
- * @eptp: EPT pointer, but for the address
- * @zero_length: soft events may be injected with an instruction length of 0
- * @any_error_code: exceptions may be injected with an error code whatever their vector
- * @tsc_scaling: TSC scaling is there
- * @flush_l1d: empty the L1 data cache before each entry
- * @cr4_fixed: CR4 bits that have to be 1 in VMX operation
- */
-struct vmx_controls {
-	u32 pin;
-	u32 cpu_based;
-	u32 secondary;
-	u32 exit;
-	u32 entry;
-	u32 revision;
-	u64 eptp;
-	bool zero_length;
-	bool any_error_code;
-	bool tsc_scaling;
-	bool flush_l1d;
-	u64 cr4_fixed;
-};
 
 extern struct vmx_controls vmx_controls;
 
