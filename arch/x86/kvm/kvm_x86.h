@@ -122,6 +122,7 @@ struct kvm_vcpu_arch {
 	u32 mp_state;			/* KVM_MP_STATE_RUNNABLE or _HALTED */
 	u8 cr8;
 	bool has_run;			/* CPUID is settled */
+	bool shadow_restored;		/* the shadow was set, and the guest has not run */
 	bool quiet;			/* the backend's last orders: inject nothing, no windows */
 	bool pdptes_stale;		/* CR3 was set: see x86_reload_pdptes() */
 	hpa_t root;			/* the second-level table that hardware starts from */

@@ -227,6 +227,7 @@ static bool begin_entry(struct kvm_vcpu *vcpu, const struct event_gates *gates)
 	}
 	vcpu->arch.state.shadow = gates->shadow;
 	vcpu->arch.has_run = true;
+	vcpu->arch.shadow_restored = false;
 	return true;
 }
 

@@ -91,6 +91,10 @@ int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror);
  */
 int x86_sync_out(struct kvm_vcpu *vcpu);		/* kvm_valid_regs */
 int x86_sync_in(struct kvm_vcpu *vcpu);			/* kvm_dirty_regs; 0 or errno */
+/* All events, in a copy: what other CPUs left counts, what software events rest on is looked up. */
+struct vcpu_events x86_copy_events(struct kvm_vcpu *vcpu);
+/* After all events and the shadow have been set from outside. */
+void x86_events_replaced(struct kvm_vcpu *vcpu);
 /* The guest writes a control register: 0, or -EINVAL for #GP. Legality is cr.h's. */
 int x86_write_cr0(struct kvm_vcpu *vcpu, u64 value);
 int x86_write_cr3(struct kvm_vcpu *vcpu, u64 value);

@@ -88,8 +88,8 @@ static void set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs)
 
 	for (i = 0; i < ARRAY_SIZE(regs_order); i++)
 		state->gpr[regs_order[i]] = reg[i];
-	/* a shadow covers the instruction behind its own, and no other */
-	if (state->rip != regs->rip) {
+	/* a shadow covers the instruction behind its own; one that was set goes with what is set */
+	if (state->rip != regs->rip && !vcpu->arch.shadow_restored) {
 		state->shadow = 0;
 		state->pending_db = 0;
 	}
@@ -500,10 +500,8 @@ static void hear_waiting_breakpoints(struct vcpu_state *state, struct vcpu_event
 	ev->fault = (struct event){ };
 }
 
-/* In a copy: what other CPUs left counts, what software events rest on is looked up. */
-static noinline void get_events(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *out)
+struct vcpu_events x86_copy_events(struct kvm_vcpu *vcpu)
 {
-	struct event_abi abi = event_abi(vcpu);
 	struct vcpu_events copy = vcpu->arch.events;
 	struct event *soft;
 
@@ -511,8 +509,29 @@ static noinline void get_events(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *o
 		events_nmi(&copy);
 	while ((soft = events_unmeasured(&copy)))
 		soft->insn_len = glue_soft_len(vcpu, soft);
+	return copy;
+}
+
+static noinline void get_events(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *out)
+{
+	struct vcpu_events copy = x86_copy_events(vcpu);
+	struct event_abi abi = event_abi(vcpu);
+
 	say_waiting_breakpoints(&vcpu->arch.state, &abi, &copy);
 	events_get(&copy, &abi, vcpu->arch.state.shadow, out);
+}
+
+void x86_events_replaced(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	/* hardware has one bit for both kinds, or one for each, of which only one can be set */
+	if (state->shadow && !backend_features.shadow_kinds)
+		state->shadow = SHADOW_ANY;
+	else if (state->shadow & SHADOW_MOV_SS)
+		state->shadow = SHADOW_MOV_SS;
+	atomic_andnot(INBOX_NMI, &vcpu->arch.inbox);
+	run_publish(vcpu);
 }
 
 static int set_events(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *in)
@@ -524,16 +543,12 @@ static int set_events(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *in)
 	r = events_set(&vcpu->arch.events, &abi, &state->shadow, in);
 	if (r)
 		return r;
-	/* hardware has one bit for both kinds, or one for each, of which only one can be set */
-	if (state->shadow && !backend_features.shadow_kinds)
-		state->shadow = SHADOW_ANY;
-	else if (state->shadow & SHADOW_MOV_SS)
-		state->shadow = SHADOW_MOV_SS;
+	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW)
+		vcpu->arch.shadow_restored = true;
 	/* what waited here before is not in it */
 	state->pending_db = 0;
 	hear_waiting_breakpoints(state, &vcpu->arch.events);
-	atomic_andnot(INBOX_NMI, &vcpu->arch.inbox);
-	run_publish(vcpu);
+	x86_events_replaced(vcpu);
 	return 0;
 }
 
