@@ -119,6 +119,7 @@ enum backend_tables {
  * @huge_2m:	second-level pages of 2 MiB
  * @huge_1g:	second-level pages of 1 GiB
  * @shadow_kinds: hardware tells STI's shadow from MOV SS's
+ * @pending_debug: hardware keeps debug traps that wait behind MOV SS, vcpu_state.pending_db
  * @loads_pdptes: hardware keeps copies of the four PAE entries, and STATE_PDPTES has them
  * @tsc_scaling: guest TSC frequencies other than the host's
  * @tsc_scale_frac_bits: fraction bits of the TSC ratio
@@ -132,6 +133,7 @@ struct backend_features {
 	bool huge_2m;
 	bool huge_1g;
 	bool shadow_kinds;
+	bool pending_debug;
 	bool loads_pdptes;
 	bool tsc_scaling;
 	u8 tsc_scale_frac_bits;

@@ -216,8 +216,10 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 	struct event_plan plan = { .irq_window = gates->irq_wanted };
 	bool irq_left, begun_left, nmi_left, masked, held;
 
-	if (events_idle(ev))
+	if (events_idle(ev)) {
+		plan.step = gates->trap_waits;
 		return plan;
+	}
 	if (ev->shutdown)
 		return (struct event_plan){ .shutdown = true };
 	plan.from = choose(ev, gates);
@@ -244,7 +246,8 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 	 */
 	held = nmi_left && (!masked || begun_left);
 	plan.again = plan.from != FROM_NOWHERE && held;
-	plan.step = plan.from == FROM_NOWHERE && (held || (plan.iret_goes && nmi_left));
+	plan.step = plan.from == FROM_NOWHERE &&
+		    (held || gates->trap_waits || (plan.iret_goes && nmi_left));
 	return plan;
 }
 

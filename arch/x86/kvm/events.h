@@ -92,12 +92,14 @@ struct vcpu_events {
  * @shadow:	SHADOW_* bits: the next instruction runs before an interrupt (MOV SS: also an NMI)
  * @real_mode:	CR0.PE is 0: no error codes
  * @irq_wanted:	something outside waits for the moment an interrupt could be taken
+ * @trap_waits:	a debug trap waits for the end of @shadow, and hardware does not know of it
  */
 struct event_gates {
 	bool if_set;
 	u8 shadow;
 	bool real_mode;
 	bool irq_wanted;
+	bool trap_waits;
 };
 
 /**
@@ -112,7 +114,7 @@ struct event_gates {
  *		IRET faults, for that has opened them
  * @iret_goes:	RIP stands at the IRET that opens the mask, and it runs: exit if it faults
  * @step:	exit after one instruction, also if it faults: that IRET, if an NMI waits for it, or
- *		the last one in a shadow
+ *		the last one in a shadow, if an NMI or a debug trap does
  * @set_rf:	the frame's RFLAGS has RF (faults on their first delivery; SDM 17.3.1.1)
  */
 struct event_plan {

@@ -14,6 +14,7 @@
 #include <linux/task_work.h>
 #include <linux/vtime.h>
 #include <asm/mce.h>
+#include <asm/trapnr.h>
 #include "emu/glue.h"
 #include "trace.h"
 #include "vcpu.h"
@@ -177,6 +178,37 @@ static void host_machine_check(void)
 	do_machine_check(&regs);
 }
 
+/*
+ * Debug traps that wait behind MOV SS, where hardware has no place for them (SVM): the instruction
+ * in the shadow is stepped, and they come with what it raises itself.
+ */
+static void end_shadow(struct kvm_vcpu *vcpu)
+{
+	struct vm_exit *exit = &vcpu->arch.exit;
+	u64 traps = vcpu->arch.state.pending_db;
+
+	vcpu->arch.state.pending_db = 0;
+	if (exit->kind == EXIT_EXCEPTION && exit->exception.vector == X86_TRAP_DB)
+		exit->exception.payload |= traps;
+	else
+		vcpu_debug_trap(vcpu, traps);
+}
+
+static bool trap_waits(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	if (likely(!state->pending_db) || backend_features.pending_debug ||
+	    events_first(&vcpu->arch.events))
+		return false;
+	/* stepped, an IRET would not be watched, and leave NMIs masked */
+	if (state->shadow && vcpu->arch.events.nmi_mask == NMI_OPEN)
+		return true;
+	vcpu_debug_trap(vcpu, state->pending_db);
+	state->pending_db = 0;
+	return false;
+}
+
 static void enter_and_exit(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_arch *arch = &vcpu->arch;
@@ -203,6 +235,8 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 		vcpu->stat.nmi_window_exits++;
 	report.moved = arch->state.rip != rip;
 	events_exit(&arch->events, &report);
+	if (unlikely(report.stepped && arch->state.pending_db))
+		end_shadow(vcpu);
 	trace_kvm_exit(vcpu->id, &arch->exit, arch->state.rip, &report);
 
 	/* an interrupt that ended the guest's time is taken now, and accounted to the guest */
@@ -268,7 +302,7 @@ static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates
 static int vcpu_enter(struct kvm_vcpu *vcpu)
 {
 	struct event_gates gates;
-	bool waits;
+	bool trap, waits;
 	int r;
 
 	if (atomic_read(&vcpu->requests)) {
@@ -277,10 +311,12 @@ static int vcpu_enter(struct kvm_vcpu *vcpu)
 			return r;
 	}
 	drain_inbox(vcpu);
-	waits = !events_idle(&vcpu->arch.events);
+	trap = trap_waits(vcpu);
+	waits = trap || !events_idle(&vcpu->arch.events);
 	if (waits)
 		measure_soft_events(vcpu);
 	gates = full_gates(vcpu, waits);
+	gates.trap_waits = trap;
 	r = early_exit(vcpu, &gates);
 	return r == TO_GUEST ? plan_and_enter(vcpu, &gates, waits) : r;
 }

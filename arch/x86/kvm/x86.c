@@ -492,9 +492,8 @@ static void hear_waiting_breakpoints(struct vcpu_state *state, struct vcpu_event
 {
 	const struct event *fault = &ev->fault;
 
-	if (!backend_features.shadow_kinds || state->shadow != SHADOW_MOV_SS ||
-	    !fault->kind || fault->vector != X86_TRAP_DB || !fault->has_payload ||
-	    !fault->payload || fault->payload & ~(u64)DR_TRAP_BITS)
+	if (!(state->shadow & SHADOW_MOV_SS) || !fault->kind || fault->vector != X86_TRAP_DB ||
+	    !fault->has_payload || !fault->payload || fault->payload & ~(u64)DR_TRAP_BITS)
 		return;
 	state->pending_db = fault->payload | PENDING_ENABLED;
 	ev->fault = (struct event){ };

@@ -117,6 +117,7 @@ static void choose_features(struct backend_features *features)
 	features->huge_2m = caps & VMX_EPT_2MB_PAGE_BIT;
 	features->huge_1g = caps & VMX_EPT_1GB_PAGE_BIT;
 	features->shadow_kinds = true;
+	features->pending_debug = true;
 	features->loads_pdptes = true;
 	features->tsc_scaling = vmx_controls.tsc_scaling;
 	features->tsc_scale_frac_bits = TSC_FRACTION_BITS;

@@ -384,6 +384,7 @@ static void check_mix(const struct mix *mix, unsigned int n)
 	CHECK(plan.nmi_window == nmi_left, "mix %u", n);
 	CHECK(plan.watch_iret == (masked && !iret), "mix %u", n);
 	CHECK(plan.step == ((iret && nmi_left) ||
+			    (from == FROM_NOWHERE && mix->gates.trap_waits) ||
 			    (reaches && from == FROM_NOWHERE && mix->gates.shadow)), "mix %u", n);
 	CHECK(plan.again == (reaches && from != FROM_NOWHERE), "mix %u", n);
 	CHECK(plan.iret_goes == iret, "mix %u", n);
@@ -414,6 +415,8 @@ static void test_all_mixes(void)
 		before = one;
 		check_mix(&one, n);
 		check_mix_asked(&one, n);
+		one.gates.trap_waits = true;
+		check_mix(&one, n);
 		CHECK(same_machine(&one.ev, &before.ev), "mix %u is changed", n);
 	}
 }
