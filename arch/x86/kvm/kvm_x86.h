@@ -85,6 +85,7 @@ enum io_owner {
 	IO_LOAD,		/* a plain MOV from a device: emu/glue.c */
 	IO_STEPPED,		/* nothing, but a debugger is still to be told of the last OUT */
 	IO_EMULATOR,		/* a read of the executor: emu/glue.c */
+	IO_CARRIED,		/* the same, from another vCPU: @insn is still to be fetched */
 };
 
 /**
@@ -144,6 +145,7 @@ struct kvm_vcpu_arch {
 struct kvm_caps {
 	bool exception_payload;
 	bool triple_fault_event;
+	bool exact_state;
 };
 
 /* The second-level tables (mmu/tdp.c). */

@@ -103,6 +103,13 @@ int x86_write_cr4(struct kvm_vcpu *vcpu, u64 value);
 void x86_reload_pdptes(struct kvm_vcpu *vcpu);
 
 /*
+ * attr.c - attributes of a vCPU's fd
+ */
+long attr_get(struct kvm_vcpu *vcpu, void __user *argp);
+long attr_set(struct kvm_vcpu *vcpu, void __user *argp);
+long attr_has(struct kvm_vcpu *vcpu, void __user *argp);	/* 0 or -ENXIO */
+
+/*
  * cpuid.c - what the guest's CPUID says
  */
 int cpuid_module_init(void);				/* what this host can offer */

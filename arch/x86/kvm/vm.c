@@ -7,6 +7,7 @@
  */
 #include <linux/kvm_host.h>
 #include <linux/uaccess.h>
+#include <asm/kvm_exact.h>
 #include "mmu/mmu.h"
 #include "vcpu.h"
 
@@ -32,6 +33,8 @@ static const struct {
 	{ KVM_CAP_INTR_SHADOW, 1 },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+	{ KVM_CAP_VCPU_ATTRIBUTES, 1 },
+	{ KVM_CAP_X86_EXACT_STATE, KVM_EXACT_VERSION },
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
 	{ KVM_CAP_SET_GUEST_DEBUG2, GUESTDBG_KNOWN },
@@ -79,6 +82,11 @@ static long enable_cap(struct kvm *kvm, void __user *argp)
 		return 0;
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
 		WRITE_ONCE(kvm->arch.caps.triple_fault_event, cap.args[0]);
+		return 0;
+	case KVM_CAP_X86_EXACT_STATE:
+		if (cap.args[0] > KVM_EXACT_VERSION)
+			return -EINVAL;
+		WRITE_ONCE(kvm->arch.caps.exact_state, cap.args[0]);
 		return 0;
 	default:
 		return -EINVAL;

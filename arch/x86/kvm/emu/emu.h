@@ -208,6 +208,7 @@ struct emu_ops {
  * @cpl: for @ops->translate
  * @linear_bits: 48, or 57 with CR4.LA57: what is canonical in 64-bit mode
  * @ops: callbacks
+ * @one_by_one: INS asks for one element at a time, which @io can hold
  * @pio_data: EMU_PIO_BYTES, shared with userspace: data of EMU_PIO_IN and EMU_PIO_OUT
  * @fault: filled on EMU_FAULT
  * @retired: after a committed step: RIP has left the instruction; else a REP has iterations left
@@ -217,6 +218,7 @@ struct emu_ctx {
 	struct emu_regs regs;
 	struct emu_seg seg[6];
 	bool protected;
+	bool one_by_one;
 	u8 cpl, linear_bits;
 	const struct emu_ops *ops;
 	u8 *pio_data;

@@ -287,6 +287,7 @@ static void fill(struct kvm_vcpu *vcpu, bool again)
 	/* between an exit to userspace and the answer only userspace can have changed the rest */
 	if (again && !(state->dirty & (STATE_CODE | STATE_SEG | STATE_CR)))
 		return;
+	emu->one_by_one = READ_ONCE(vcpu->kvm->arch.caps.exact_state);
 	state_need(vcpu, STATE_CODE | STATE_SEG | STATE_CR);
 	for (i = 0; i < ARRAY_SIZE(emu->seg); i++)
 		fill_segment(&emu->seg[i], &state->seg[i]);
@@ -492,7 +493,9 @@ int glue_execute(struct kvm_vcpu *vcpu)
 int glue_resume(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_io *vio = &vcpu->arch.io;
+	bool carried = vio->owner == IO_CARRIED;
 	u8 data[sizeof(vcpu->run->mmio.data)];
+	int len;
 
 	vio->owner = IO_NOBODY;
 	/* userspace has sent the vCPU elsewhere: a reset, a new image */
@@ -504,8 +507,145 @@ int glue_resume(struct kvm_vcpu *vcpu)
 		memcpy(data, vio->emu.pio_data, sizeof(data));
 	else
 		memcpy(data, vcpu->run->mmio.data, sizeof(data));
+	if (carried) {
+		/* it may be another by now, or gone: then it begins afresh */
+		len = fetch_decode(vcpu, &vio->insn);
+		if (len <= 0)
+			return len;
+		vio->known = false;
+	}
 	emu_io_answer(&vio->emu.io, data);
-	return execute(vcpu, true);
+	return execute(vcpu, !carried);
+}
+
+/*
+ * An instruction in the middle of its accesses, from one vCPU to another.  There it is fetched and
+ * executed again, with what its reads have read until now.
+ */
+
+static_assert(KVM_EXACT_MMIO_READ == (int)EMU_MMIO_READ);
+static_assert(KVM_EXACT_MMIO_WRITE == (int)EMU_MMIO_WRITE);
+static_assert(KVM_EXACT_PIO_IN == (int)EMU_PIO_IN);
+static_assert(KVM_EXACT_READS == EMU_MAX_READS);
+
+static void get_access(struct kvm_exact_access *out, u8 kind, u64 addr, u8 size, const void *data)
+{
+	*out = (struct kvm_exact_access){ .addr = addr, .kind = kind, .size = size };
+	memcpy(out->data, data, size);
+}
+
+static void get_executor_io(struct kvm_vcpu *vcpu, struct kvm_exact_io *out)
+{
+	const struct emu_io *io = &vcpu->arch.io.emu.io;
+	const void *data = io->kind == EMU_PIO_IN ? vcpu->arch.io.emu.pio_data :
+			   io->kind == EMU_MMIO_READ ? vcpu->run->mmio.data : io->data;
+	unsigned int i;
+
+	out->reads = io->reads;
+	out->writes = io->writes;
+	get_access(&out->ask, io->kind, io->addr, io->size, data);
+	for (i = 0; i < io->reads; i++)
+		get_access(&out->read[i], io->read[i].kind, io->read[i].addr, io->read[i].size,
+			   io->read[i].data);
+}
+
+bool glue_get_io(struct kvm_vcpu *vcpu, struct kvm_exact_io *out)
+{
+	const struct vcpu_io *vio = &vcpu->arch.io;
+	const struct vm_exit *exit = &vcpu->arch.exit;
+
+	*out = (struct kvm_exact_io){ .rip = vio->rip };
+	if (vio->rip != vcpu->arch.state.rip)
+		return false;
+	switch (vio->owner) {
+	case IO_IN:
+		get_access(&out->ask, KVM_EXACT_PIO_IN, exit->io.port, vio->move.size,
+			   vio->emu.pio_data);
+		return true;
+	case IO_LOAD:
+		get_access(&out->ask, KVM_EXACT_MMIO_READ, exit->memory.gpa, vio->move.size,
+			   vcpu->run->mmio.data);
+		return true;
+	case IO_EMULATOR:
+	case IO_CARRIED:
+		get_executor_io(vcpu, out);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool access_ok_for(const struct kvm_exact_access *access, bool read)
+{
+	switch (access->kind) {
+	case KVM_EXACT_PIO_IN:
+		return access->addr <= U16_MAX &&
+		       (access->size == 1 || access->size == 2 || access->size == 4);
+	case KVM_EXACT_MMIO_WRITE:
+		if (read)
+			return false;
+		fallthrough;
+	case KVM_EXACT_MMIO_READ:
+		return access->size >= 1 && access->size <= sizeof(access->data);
+	default:
+		return false;
+	}
+}
+
+bool glue_io_ok(const struct kvm_exact_io *in)
+{
+	unsigned int i;
+
+	if (in->reads > KVM_EXACT_READS || !access_ok_for(&in->ask, false) ||
+	    (in->reads == KVM_EXACT_READS && in->ask.kind != KVM_EXACT_MMIO_WRITE))
+		return false;
+	for (i = 0; i < in->reads; i++)
+		if (!access_ok_for(&in->read[i], true))
+			return false;
+	return true;
+}
+
+/* The exit again, as userspace had it. */
+static void ask_again(struct kvm_vcpu *vcpu, const struct kvm_exact_access *access)
+{
+	struct emu_io *io = &vcpu->arch.io.emu.io;
+	u64 data;
+
+	memcpy(&data, access->data, sizeof(data));
+	if (access->kind != KVM_EXACT_PIO_IN) {
+		ask_mmio(vcpu, access->addr, access->size, access->kind == KVM_EXACT_MMIO_WRITE,
+			 data);
+		return;
+	}
+	ask_pio(vcpu, io);
+	memcpy(vcpu->arch.io.emu.pio_data, access->data, access->size);
+}
+
+void glue_set_io(struct kvm_vcpu *vcpu, const struct kvm_exact_io *in)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+	struct emu_io *io = &vio->emu.io;
+	unsigned int i;
+
+	vio->owner = IO_NOBODY;
+	emu_io_forget(io);
+	if (!in)
+		return;
+	*io = (struct emu_io){
+		.kind = in->ask.kind, .size = in->ask.size, .count = 1, .addr = in->ask.addr,
+		.rip = in->rip, .reads = in->reads, .writes = in->writes,
+	};
+	memcpy(io->data, in->ask.data, sizeof(io->data));
+	for (i = 0; i < in->reads; i++) {
+		io->read[i] = (struct emu_read){
+			.kind = in->read[i].kind, .size = in->read[i].size, .count = 1,
+			.addr = in->read[i].addr,
+		};
+		memcpy(io->read[i].data, in->read[i].data, sizeof(io->read[i].data));
+	}
+	vio->owner = IO_CARRIED;
+	vio->rip = in->rip;
+	ask_again(vcpu, &in->ask);
 }
 
 int glue_translate(struct kvm_vcpu *vcpu, gva_t linear, gpa_t *gpa)

@@ -7,6 +7,7 @@
 #define ARCH_X86_KVM_EMU_GLUE_H
 
 #include <linux/kvm_host.h>
+#include <asm/kvm_exact.h>
 #include "emu.h"
 
 struct event;
@@ -51,8 +52,26 @@ int glue_decode(struct kvm_vcpu *vcpu, struct emu_insn *insn);
  */
 int glue_execute(struct kvm_vcpu *vcpu);
 
-/* KVM_RUN after userspace has answered: arch.io.owner is IO_EMULATOR. Return: as glue_execute(). */
+/* KVM_RUN after userspace has answered: IO_EMULATOR, IO_CARRIED.  Return: as glue_execute(). */
 int glue_resume(struct kvm_vcpu *vcpu);
+
+/**
+ * glue_get_io - the instruction that waits for userspace, to be carried to another vCPU
+ * @vcpu: not running
+ * @out: filled if there is one; its open question with the answer as it stands in kvm_run
+ *
+ * Return: is there one?
+ */
+bool glue_get_io(struct kvm_vcpu *vcpu, struct kvm_exact_io *out);
+
+/* Can this be of an instruction that waits? */
+bool glue_io_ok(const struct kvm_exact_io *in);
+
+/*
+ * Replace the instruction that waits; NULL: none does.  @in is as glue_io_ok() has approved it.
+ * kvm_run is filled as by the exit: KVM_RUN takes the answer from there.
+ */
+void glue_set_io(struct kvm_vcpu *vcpu, const struct kvm_exact_io *in);
 
 /**
  * glue_soft_len - does the instruction that makes this soft event stand at RIP?

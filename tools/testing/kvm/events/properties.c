@@ -8,6 +8,7 @@
  * that is owed goes out, once each and in order.
  */
 #include "model.h"
+#include "../../../../arch/x86/kvm/exact.h"
 
 /* ---- The ledger against the machine. ---- */
 
@@ -363,6 +364,27 @@ static void check_iret_is_met(const struct state *s, const struct state *t)
 	MUST(s, same_machine(&old, &new), "restored at an IRET, the machine is another");
 }
 
+/* The extension's image is of this machine and no other, but for the IRET that is met again. */
+static void check_exact(const struct state *s)
+{
+	struct kvm_exact_state image = { 0 }, second = { 0 };
+	struct vcpu_events expected = s->ev, ev = { .nmi_pending = 2, .shutdown = true };
+	u64 pending_db = 1, waits = 0x4001;
+	u8 shadow = 0;
+
+	/* what nobody has measured is measured first: run.c does so before either */
+	measure(&expected, &s->cpu);
+	exact_get(&expected, s->cpu.shadow, waits, &image);
+	MUST(s, !exact_set(&ev, &shadow, &pending_db, &image), "an exact image is refused");
+	if (expected.nmi_mask == NMI_AT_IRET)
+		expected.nmi_mask = NMI_MASKED;
+	MUST(s, same_machine(&expected, &ev) && shadow == s->cpu.shadow && pending_db == waits,
+	     "an exact image makes another machine");
+	MUST(s, ev.fault_restored == !!ev.fault.kind, "restored is %d", ev.fault_restored);
+	exact_get(&ev, shadow, pending_db, &second);
+	MUST(s, !memcmp(&image, &second, sizeof(image)), "a second exact image differs");
+}
+
 static void check_abi(const struct state *s)
 {
 	struct kvm_vcpu_events first, second;
@@ -383,6 +405,7 @@ static void check_abi(const struct state *s)
 	check_over(s, &first, &t);
 	events_get(&t.ev, &full_abi, t.cpu.shadow, &second);
 	MUST(s, !memcmp(&first, &second, sizeof(first)), "a second save differs from the first");
+	check_exact(s);
 }
 
 void check_state(const struct state *s)

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/kvm.h>
+#include "../../../../../arch/x86/include/uapi/asm/kvm_exact.h"
 #include "layout.h"
 
 /* Numbers that older headers of a distribution do not have. */
@@ -58,6 +59,9 @@ struct vm {
 /* For vm_create(): per-VM capabilities of the events not to enable. */
 #define VM_NO_PAYLOAD		1
 #define VM_NO_TRIPLE_FAULT	2
+
+/* For vm_create(): a capability to enable, where it is offered; vm_move() moves by it then. */
+#define VM_EXACT		4
 
 /**
  * struct record - one entry of the log that the handlers write
@@ -106,6 +110,8 @@ struct image {
 		uint8_t room[16384];
 	};
 	struct kvm_fpu fpu;
+	bool has_exact;
+	struct kvm_exact_state exact;
 };
 
 /*
@@ -174,6 +180,8 @@ int image_get(struct vm *vm, struct image *image);
 int image_set(struct vm *vm, struct image *image);
 int vm_move(struct vm *vm);
 int vm_in_place(struct vm *vm);
+int exact_get(struct vm *vm, struct kvm_exact_state *exact);
+int exact_set(struct vm *vm, const struct kvm_exact_state *exact);
 
 /* lib/events.c */
 #define NO_EC	(-1LL)

@@ -77,6 +77,27 @@ static int set_fpu(struct vm *vm, struct image *image)
 	       vcpu_ioctl(vm, KVM_SET_XSAVE, &image->xsave);
 }
 
+static int exact_attr(struct vm *vm, unsigned long request, const void *state)
+{
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_EXACT_CTRL,
+		.attr = KVM_VCPU_EXACT_STATE,
+		.addr = (uintptr_t)state,
+	};
+
+	return vcpu_ioctl(vm, request, &attr);
+}
+
+int exact_get(struct vm *vm, struct kvm_exact_state *exact)
+{
+	return exact_attr(vm, KVM_GET_DEVICE_ATTR, exact);
+}
+
+int exact_set(struct vm *vm, const struct kvm_exact_state *exact)
+{
+	return exact_attr(vm, KVM_SET_DEVICE_ATTR, exact);
+}
+
 /**
  * image_get() - read the whole state of a vCPU
  * @vm: the VM; the last exit's instruction is finished, see vm_complete()
@@ -100,7 +121,12 @@ int image_get(struct vm *vm, struct image *image)
 		return err;
 	get_msrs(vm, image);
 	err = vcpu_ioctl(vm, KVM_GET_DEBUGREGS, &image->debugregs);
-	return err ?: vcpu_ioctl(vm, KVM_GET_VCPU_EVENTS, &image->events);
+	if (!err)
+		err = vcpu_ioctl(vm, KVM_GET_VCPU_EVENTS, &image->events);
+	image->has_exact = vm->caps & VM_EXACT && kvm_check(vm->fd, KVM_CAP_X86_EXACT_STATE);
+	if (!err && image->has_exact)
+		err = exact_get(vm, &image->exact);
+	return err;
 }
 
 /**
@@ -124,7 +150,10 @@ int image_set(struct vm *vm, struct image *image)
 		err = vcpu_ioctl(vm, KVM_SET_DEBUGREGS, &image->debugregs);
 	if (!err)
 		err = vcpu_ioctl(vm, KVM_SET_MP_STATE, &image->mp_state);
-	return err ?: vcpu_ioctl(vm, KVM_SET_VCPU_EVENTS, &image->events);
+	if (err)
+		return err;
+	return image->has_exact ? exact_set(vm, &image->exact) :
+				  vcpu_ioctl(vm, KVM_SET_VCPU_EVENTS, &image->events);
 }
 
 /**

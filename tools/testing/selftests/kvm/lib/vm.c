@@ -87,6 +87,9 @@ static const char *vm_enable_caps(struct vm *vm)
 	if (!(vm->caps & VM_NO_TRIPLE_FAULT) && kvm_check(vm->fd, KVM_CAP_X86_TRIPLE_FAULT_EVENT) &&
 	    vm_enable_cap(vm, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1))
 		return "KVM_CAP_X86_TRIPLE_FAULT_EVENT cannot be enabled";
+	if (vm->caps & VM_EXACT && kvm_check(vm->fd, KVM_CAP_X86_EXACT_STATE) &&
+	    vm_enable_cap(vm, KVM_CAP_X86_EXACT_STATE, KVM_EXACT_VERSION))
+		return "KVM_CAP_X86_EXACT_STATE cannot be enabled";
 	return NULL;
 }
 
@@ -109,7 +112,7 @@ static const char *vm_create_vcpu(struct vm *vm)
 /**
  * vm_create_on() - make a VM around memory that is there already
  * @vm: filled in
- * @flags: VM_NO_PAYLOAD, VM_NO_TRIPLE_FAULT
+ * @flags: VM_NO_PAYLOAD, VM_NO_TRIPLE_FAULT, VM_EXACT
  * @mem: MEM_SIZE bytes, whatever they hold; belongs to @vm from now on
  *
  * The vCPU is as the kernel made it.
@@ -155,7 +158,7 @@ uint8_t *vm_alloc(void)
 /**
  * vm_create() - make a VM whose vCPU is in 64-bit mode, at rt_done
  * @vm: filled in
- * @flags: VM_NO_PAYLOAD, VM_NO_TRIPLE_FAULT
+ * @flags: VM_NO_PAYLOAD, VM_NO_TRIPLE_FAULT, VM_EXACT
  *
  * Return: NULL, or the step that failed, errno telling why.
  */

@@ -249,6 +249,9 @@ static const struct call calls[] = {
 	CALL(KVM_SET_TSC_KHZ, VCPU, VALUE, 0),
 	CALL(KVM_SET_GUEST_DEBUG, VCPU, IN, 0),
 	CALL(KVM_SET_SIGNAL_MASK, VCPU, IN, 8),
+	CALL(KVM_HAS_DEVICE_ATTR, VCPU, IN, 0),
+	CALL(KVM_GET_DEVICE_ATTR, VCPU, IN, 0),
+	CALL(KVM_SET_DEVICE_ATTR, VCPU, IN, 0),
 };
 
 static size_t entry_bytes(const struct call *call)

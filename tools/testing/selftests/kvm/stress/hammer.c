@@ -34,11 +34,13 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/kvm.h>
+#include "../../../../../arch/x86/include/uapi/asm/kvm_exact.h"
 
 #define PAGE 4096UL
 #define RAM_PAGES 64
 #define VCPUS 4
 #define ROOM (16 * 1024)
+#define EXACT_AT	1024		/* in it, the value of an attribute */
 #define MAX_THREADS 64
 #define CALLS_PER_MACHINE 5000	/* then it is closed, with its vCPUs running */
 #define RUN_MICROSECONDS 500
@@ -307,6 +309,10 @@ static const struct call calls[] = {
 	{ KVM_SET_TSC_KHZ, 0, VCPU, 0 },
 	{ KVM_SET_GUEST_DEBUG, 0, VCPU, 0 },
 	{ KVM_SET_SIGNAL_MASK, 0, VCPU, 8 },
+	{ KVM_HAS_DEVICE_ATTR, 0, VCPU, 0 },
+	{ KVM_GET_DEVICE_ATTR, 0, VCPU, 0 },
+	{ KVM_SET_DEVICE_ATTR, KVM_GET_DEVICE_ATTR, VCPU, 0 },
+	{ KVM_SET_DEVICE_ATTR, KVM_GET_DEVICE_ATTR, VCPU, 0 },
 };
 
 static const uint32_t msrs[] = {
@@ -347,6 +353,9 @@ static void random_region(struct machine *m, struct kvm_userspace_memory_region 
 /* Delicate ones are kept to the values that mean something. */
 static void shape(struct machine *m, const struct call *call, void *structure)
 {
+	static const uint32_t caps[] = {
+		KVM_CAP_EXCEPTION_PAYLOAD, KVM_CAP_X86_TRIPLE_FAULT_EVENT, KVM_CAP_X86_EXACT_STATE,
+	};
 	struct kvm_vcpu_events *events = structure;
 
 	switch (call->request) {
@@ -354,8 +363,7 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 		random_region(m, structure);
 		break;
 	case KVM_ENABLE_CAP:
-		((struct kvm_enable_cap *)structure)->cap =
-			one_in(2) ? KVM_CAP_EXCEPTION_PAYLOAD : KVM_CAP_X86_TRIPLE_FAULT_EVENT;
+		((struct kvm_enable_cap *)structure)->cap = caps[below(COUNT(caps))];
 		((struct kvm_enable_cap *)structure)->args[0] = below(2);
 		break;
 	case KVM_SET_VCPU_EVENTS:
@@ -377,7 +385,20 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 	case KVM_SET_MSRS:
 		name_msrs(structure);
 		break;
+	case KVM_SET_DEVICE_ATTR:
+		damage((uint8_t *)structure + EXACT_AT, sizeof(struct kvm_exact_state));
+		break;
 	}
+}
+
+/* The one attribute there is, its value behind it in the same buffer. */
+static void name_attr(uint8_t *structure)
+{
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_EXACT_CTRL, .addr = (unsigned long)structure + EXACT_AT,
+	};
+
+	memcpy(structure, &attr, sizeof(attr));
 }
 
 /*
@@ -421,6 +442,9 @@ static void build(struct machine *m, int fd, const struct call *call, uint8_t *s
 	memcpy(structure, &call->count, sizeof(call->count));
 	if (call->get == KVM_GET_MSRS)
 		name_msrs((void *)structure);
+	if (bytes == sizeof(struct kvm_device_attr) &&
+	    _IOC_NR(call->request) >= _IOC_NR(KVM_SET_DEVICE_ATTR))
+		name_attr(structure);
 	if (call->get && !one_in(8))
 		ioctl(fd, call->get, structure);
 	else if (one_in(4))
