@@ -233,7 +233,7 @@ enum emu_result {
 	EMU_FAULT,		/* emu_ctx.fault; nothing committed */
 	EMU_RETRY,		/* another CPU was faster; nothing committed, enter again */
 	EMU_UNSUPPORTED,	/* not an instruction that this executor knows */
-	EMU_FAILED,		/* a callback gave up; nothing committed */
+	EMU_FAILED,		/* a callback gave up; nothing committed: try again */
 };
 
 /**

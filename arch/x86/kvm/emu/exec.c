@@ -487,7 +487,7 @@ enum emu_result emu_execute(struct emu_ctx *ctx, const struct emu_insn *insn)
 	r = step_run(&s);
 	if (r == EMU_DONE)
 		r = commit(&s);
-	if (r != EMU_IO) {
+	if (r != EMU_IO && r != EMU_FAILED) {
 		emu_io_forget(&ctx->io);
 	} else if (ctx->io.committed) {
 		ctx->io.reads = 0;

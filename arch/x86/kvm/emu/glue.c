@@ -421,6 +421,9 @@ static int execute(struct kvm_vcpu *vcpu, bool again)
 		case EMU_UNSUPPORTED:
 			return unsupported(vcpu);
 		case EMU_FAILED:
+			/* what has been read is not read again */
+			vio->owner = IO_EMULATOR;
+			vio->rip = vcpu->arch.state.rip;
 			return -EFAULT;
 		}
 	} while (!vio->emu.retired && --steps && !should_pause(vcpu));
@@ -507,14 +510,18 @@ int glue_resume(struct kvm_vcpu *vcpu)
 		memcpy(data, vio->emu.pio_data, sizeof(data));
 	else
 		memcpy(data, vcpu->run->mmio.data, sizeof(data));
+	emu_io_answer(&vio->emu.io, data);
 	if (carried) {
 		/* it may be another by now, or gone: then it begins afresh */
 		len = fetch_decode(vcpu, &vio->insn);
+		if (len == GLUE_NO_CODE) {
+			vio->owner = IO_CARRIED;
+			return -EFAULT;
+		}
 		if (len <= 0)
 			return len;
 		vio->known = false;
 	}
-	emu_io_answer(&vio->emu.io, data);
 	return execute(vcpu, !carried);
 }
 
@@ -523,6 +530,7 @@ int glue_resume(struct kvm_vcpu *vcpu)
  * executed again, with what its reads have read until now.
  */
 
+static_assert(KVM_EXACT_NO_ACCESS == (int)EMU_IO_NONE);
 static_assert(KVM_EXACT_MMIO_READ == (int)EMU_MMIO_READ);
 static_assert(KVM_EXACT_MMIO_WRITE == (int)EMU_MMIO_WRITE);
 static_assert(KVM_EXACT_PIO_IN == (int)EMU_PIO_IN);
@@ -543,7 +551,8 @@ static void get_executor_io(struct kvm_vcpu *vcpu, struct kvm_exact_io *out)
 
 	out->reads = io->reads;
 	out->writes = io->writes;
-	get_access(&out->ask, io->kind, io->addr, io->size, data);
+	if (io->kind != EMU_IO_NONE)
+		get_access(&out->ask, io->kind, io->addr, io->size, data);
 	for (i = 0; i < io->reads; i++)
 		get_access(&out->read[i], io->read[i].kind, io->read[i].addr, io->read[i].size,
 			   io->read[i].data);
@@ -578,6 +587,8 @@ bool glue_get_io(struct kvm_vcpu *vcpu, struct kvm_exact_io *out)
 static bool access_ok_for(const struct kvm_exact_access *access, bool read)
 {
 	switch (access->kind) {
+	case KVM_EXACT_NO_ACCESS:
+		return !read;
 	case KVM_EXACT_PIO_IN:
 		return access->addr <= U16_MAX &&
 		       (access->size == 1 || access->size == 2 || access->size == 4);
@@ -597,7 +608,8 @@ bool glue_io_ok(const struct kvm_exact_io *in)
 	unsigned int i;
 
 	if (in->reads > KVM_EXACT_READS || !access_ok_for(&in->ask, false) ||
-	    (in->reads == KVM_EXACT_READS && in->ask.kind != KVM_EXACT_MMIO_WRITE))
+	    (in->reads == KVM_EXACT_READS && (in->ask.kind == KVM_EXACT_MMIO_READ ||
+					      in->ask.kind == KVM_EXACT_PIO_IN)))
 		return false;
 	for (i = 0; i < in->reads; i++)
 		if (!access_ok_for(&in->read[i], true))
@@ -611,6 +623,8 @@ static void ask_again(struct kvm_vcpu *vcpu, const struct kvm_exact_access *acce
 	struct emu_io *io = &vcpu->arch.io.emu.io;
 	u64 data;
 
+	if (access->kind == KVM_EXACT_NO_ACCESS)
+		return;
 	memcpy(&data, access->data, sizeof(data));
 	if (access->kind != KVM_EXACT_PIO_IN) {
 		ask_mmio(vcpu, access->addr, access->size, access->kind == KVM_EXACT_MMIO_WRITE,

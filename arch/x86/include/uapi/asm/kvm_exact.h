@@ -53,6 +53,7 @@ struct kvm_exact_event {
 };
 
 /* kvm_exact_access.kind */
+#define KVM_EXACT_NO_ACCESS		0
 #define KVM_EXACT_MMIO_READ		1
 #define KVM_EXACT_MMIO_WRITE		2
 #define KVM_EXACT_PIO_IN		3
@@ -73,7 +74,8 @@ struct kvm_exact_access {
  *
  * It stands at rip.  Of its device reads so many are over, and this is what they read; so many of
  * its writes are over.  ask is the exit that was made last: as kvm_run had it when the state was
- * read, with the data of a read as they stood there then.
+ * read, with the data of a read as they stood there then.  Nothing is asked where KVM_RUN failed
+ * since, with EFAULT: memory was missing, and the instruction goes on when it is there.
  */
 struct kvm_exact_io {
 	__u64 rip;

@@ -152,7 +152,7 @@ static void spoil(struct kvm_exact_state *state, unsigned int how)
 	}
 	switch (how) {
 	case 18:
-		state->io.ask.kind = 0;
+		state->io.ask.kind = 0xff;
 		break;
 	case 19:
 		state->io.ask.kind = 4;
