@@ -21,7 +21,7 @@ UPDATES = $(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/updates
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all help module run check bench lint install uninstall headers_install clean
+.PHONY: all help module run torture check bench lint install uninstall headers_install clean
 
 all:
 ifneq ($(KDIR),)
@@ -44,6 +44,7 @@ help:
 	@echo
 	@echo 'On the test host, which these set up themselves on Debian 12:'
 	@echo '  run              a running guest, moved again and again with its events'
+	@echo '  torture          a guest moved at every instruction boundary, 110 000 times'
 	@echo '  check            lint, unit tests, kselftests on two KVMs, short runs'
 	@echo '  bench            what operations cost, beside Debian'\''s KVM'
 	@echo '  lint             W=1, sparse, checkpatch, every header by itself'
@@ -59,6 +60,10 @@ run: module
 	@$(LAB)/run-qemu
 	@$(LAB)/run-moves
 	@$(LAB)/run-moves --vendor intel --moves 500
+
+torture: module
+	@$(LAB)/run-torture
+	@$(LAB)/run-torture --vendor intel --moves 10000
 
 check:
 	@$(LAB)/check

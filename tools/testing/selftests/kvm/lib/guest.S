@@ -29,6 +29,7 @@ rt_stubs:
 	vector = vector + 1
 	.endr
 
+	.globl rt_common
 rt_common:
 	push %rax
 	push %rbx
