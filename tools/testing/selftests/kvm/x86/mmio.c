@@ -299,6 +299,35 @@ TEST_F(mmio, c102_add_moved_after_completion)
 	ASSERT_SETTLED(self->vm);
 }
 
+GUEST(code_long_store,
+	"movups " STR(DATA) ", %xmm0\n"
+	"mov $" STR(MMIO) " + 5, %edi\n"
+	"movups %xmm0, (%rdi)\n"
+	"jmp rt_done");
+
+/* c101: moved at each fragment, not completed: bytes may come again, and none is missing. */
+TEST_F(mmio, c101_store_moved_at_every_fragment)
+{
+	static uint8_t device[DEVICE_SIZE];
+	unsigned int exits = 0;
+
+	memset(device, 0, sizeof(device));
+	memcpy(self->vm->mem + DATA, "abcdefghijklmnop", 16);
+	vm_start(self->vm, GA(code_long_store), 0);
+	while (vm_run(self->vm) == KVM_EXIT_MMIO && exits < 2) {
+		serve(self->vm->run, device);
+		ASSERT_EQ(0, vm_move(self->vm));
+		exits++;
+	}
+	/* from here on it may finish what it began */
+	while (self->vm->run->exit_reason == KVM_EXIT_MMIO && exits++ < 10) {
+		serve(self->vm->run, device);
+		vm_run(self->vm);
+	}
+	EXPECT_EQ((unsigned int)KVM_EXIT_IO, self->vm->run->exit_reason);
+	EXPECT_EQ(0, memcmp(device + 5, "abcdefghijklmnop", 16));
+}
+
 /* c103: with immediate_exit nothing beyond the instruction is executed. */
 TEST_F(mmio, c103_immediate_exit_finishes_the_instruction)
 {

@@ -263,6 +263,15 @@ TEST_F(pio, rep_insb_into_an_absent_page)
 	EXPECT_EQ(0, memcmp(self->vm->mem + DATA + 0xff0, give, 0x10));
 }
 
+/* An OUT that userspace has been handed is over: nobody needs to be told so. */
+TEST_F(pio, c98_out_moved_without_completion)
+{
+	vm_start(self->vm, GA(code_one_out), 0);
+	ASSERT_OUT(self->vm, PORT_DATA);
+	ASSERT_EQ(0, vm_move(self->vm));
+	ASSERT_SETTLED(self->vm);
+}
+
 TEST_F(pio, c99_out_completed_and_moved)
 {
 	vm_start(self->vm, GA(code_one_out), 0);
@@ -323,6 +332,94 @@ TEST_F(pio, c104_string_moved_at_every_exit)
 	EXPECT_EQ(PORT_DONE, self->vm->run->io.port);
 	EXPECT_EQ(10U, i);
 	EXPECT_EQ(0, memcmp(seen, "9876543210", 10));
+}
+
+GUEST(code_stepped_out,
+	"pushfq\n"
+	"orq $0x100, (%rsp)\n"
+	"popfq\n"
+	"out %al, $" STR(PORT_DATA) "\n"
+	"code_stepped_out_after:\n"
+	"pushfq\n"
+	"andq $~0x100, (%rsp)\n"
+	"popfq\n"
+	"jmp rt_done");
+LABEL(code_stepped_out_after);
+
+/* How often a step trapped behind the OUT. */
+static unsigned int traps_behind_out(struct vm *vm)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < log_count(vm); i++)
+		count += log_is(vm, i, 1, NO_EC, GA(code_stepped_out_after));
+	return count;
+}
+
+TEST_F(pio, c105_step_over_out_completed_and_moved)
+{
+	vm_start(self->vm, GA(code_stepped_out), 0);
+	ASSERT_OUT(self->vm, PORT_DATA);
+	ASSERT_EQ(0, vm_complete(self->vm));
+	ASSERT_EQ(0, vm_move(self->vm));
+	ASSERT_SETTLED(self->vm);
+	EXPECT_EQ(1U, traps_behind_out(self->vm)) {
+		TH_LOG("%s", log_text(self->vm));
+	}
+}
+
+TEST_F(pio, c105_step_over_out_moved)
+{
+	vm_start(self->vm, GA(code_stepped_out), 0);
+	ASSERT_OUT(self->vm, PORT_DATA);
+	ASSERT_EQ(0, vm_move(self->vm));
+	ASSERT_SETTLED(self->vm);
+	EXPECT_EQ(1U, traps_behind_out(self->vm)) {
+		TH_LOG("%s", log_text(self->vm));
+	}
+}
+
+/* The trap waits; without the payload capability it has been written to DR6 by then. */
+TEST_F(pio, c111_dr6_before_the_events)
+{
+	struct kvm_debugregs debugregs;
+	struct kvm_vcpu_events events;
+
+	ASSERT_EQ(0, vm_enable_cap(self->vm, KVM_CAP_EXCEPTION_PAYLOAD, 0));
+	vm_start(self->vm, GA(code_stepped_out), 0);
+	ASSERT_OUT(self->vm, PORT_DATA);
+	ASSERT_EQ(0, vm_complete(self->vm));
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_DEBUGREGS, &debugregs));
+	ASSERT_EQ(0, events_get(self->vm, &events));
+	EXPECT_EQ(1, events.exception.pending);
+	EXPECT_EQ(1, events.exception.nr);
+	EXPECT_EQ(DR6_INIT | 0x4000, debugregs.dr6);
+}
+
+#define REAL_MODE_CODE	0xf000		/* in the log, which nobody writes there */
+
+/* A reset through a port: the processor begins elsewhere, and nothing is added to its RIP. */
+TEST_F(pio, c107_reset_at_out)
+{
+	struct kvm_sregs sregs, reset;
+	struct kvm_regs regs = { .rip = REAL_MODE_CODE, .rflags = RFLAGS_FIXED };
+
+	/* real mode: OUT to PORT_DONE, for ever */
+	memcpy(self->vm->mem + REAL_MODE_CODE, "\xe6\xd0\xeb\xfc", 4);
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_SREGS, &sregs));
+	vm_start(self->vm, GA(code_one_out), 0);
+	ASSERT_OUT(self->vm, PORT_DATA);
+	reset = sregs;
+	reset.cr0 = 0x60000010;
+	reset.cr4 = reset.cr3 = reset.efer = 0;
+	reset.cs = reset.ds = reset.es = reset.ss = reset.fs = reset.gs =
+		(struct kvm_segment){ .limit = 0xffff, .type = 3, .present = 1, .s = 1 };
+	reset.cs.type = 11;
+	reset.idt = (struct kvm_dtable){ .limit = 0x3ff };
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_SREGS, &reset));
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
+	ASSERT_OUT(self->vm, PORT_DONE);
+	ASSERT_SETTLED(self->vm);
 }
 
 TEST_F(pio, c108_rip_rewritten_at_out)
