@@ -272,7 +272,10 @@ static enum stop step(struct vm *vm, const struct plan *plan)
 		vm_page(vm, GA(rt_stubs), PROT_NONE);
 	if (!at_stub(rip, torture_stubs))
 		vm_page(vm, GA(torture_stubs), PROT_NONE);
-	reason = vm_run(vm);
+	/* the host may have had other work: it froze its tasks, say */
+	do {
+		reason = vm_run(vm);
+	} while (reason == -EINTR);
 	vm_mend(vm, GA(rt_stubs));
 	vm_mend(vm, GA(torture_stubs));
 	sort = answer(vm, sort_of(vm, reason), plan->value);
