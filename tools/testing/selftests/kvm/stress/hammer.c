@@ -391,6 +391,12 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 	}
 }
 
+static bool is_attr(unsigned long request)
+{
+	return request == KVM_SET_DEVICE_ATTR || request == KVM_GET_DEVICE_ATTR ||
+	       request == KVM_HAS_DEVICE_ATTR;
+}
+
 /* The one attribute there is, its value behind it in the same buffer. */
 static void name_attr(uint8_t *structure)
 {
@@ -399,6 +405,23 @@ static void name_attr(uint8_t *structure)
 	};
 
 	memcpy(structure, &attr, sizeof(attr));
+}
+
+static unsigned long bad_pointer(struct machine *m)
+{
+	static const unsigned long bad[] = {
+		0, 0x10, 0xffff888000000000, 0x8000000000000000, ~0UL, ~7UL,
+	};
+
+	return one_in(2) ? (unsigned long)m->edge - below(512) : bad[below(COUNT(bad))];
+}
+
+/* A damaged address could be one of ours, and the kernel would write there. */
+static void aim_attr(struct machine *m, void *structure)
+{
+	struct kvm_device_attr *attr = structure;
+
+	attr->addr = one_in(8) ? bad_pointer(m) : (unsigned long)structure + EXACT_AT;
 }
 
 /*
@@ -442,8 +465,7 @@ static void build(struct machine *m, int fd, const struct call *call, uint8_t *s
 	memcpy(structure, &call->count, sizeof(call->count));
 	if (call->get == KVM_GET_MSRS)
 		name_msrs((void *)structure);
-	if (bytes == sizeof(struct kvm_device_attr) &&
-	    _IOC_NR(call->request) >= _IOC_NR(KVM_SET_DEVICE_ATTR))
+	if (is_attr(call->request))
 		name_attr(structure);
 	if (call->get && !one_in(8))
 		ioctl(fd, call->get, structure);
@@ -454,6 +476,8 @@ static void build(struct machine *m, int fd, const struct call *call, uint8_t *s
 		bytes += 40 * call->count;
 	if (one_in(2))
 		damage(structure, bytes < ROOM ? bytes : ROOM);
+	if (is_attr(call->request))
+		aim_attr(m, structure);
 	if (call->count && one_in(32))
 		memcpy(structure, &(uint32_t) { odd_number() }, 4);
 	spare_tcg_structure(call->request, structure);
@@ -462,15 +486,6 @@ static void build(struct machine *m, int fd, const struct call *call, uint8_t *s
 	/* A vCPU that cannot be stopped would run for ever. */
 	if (call->request == KVM_SET_SIGNAL_MASK)
 		*(uint64_t *)((struct kvm_signal_mask *)structure)->sigset &= ~stop;
-}
-
-static unsigned long bad_pointer(struct machine *m)
-{
-	static const unsigned long bad[] = {
-		0, 0x10, 0xffff888000000000, 0x8000000000000000, ~0UL, ~7UL,
-	};
-
-	return one_in(2) ? (unsigned long)m->edge - below(512) : bad[below(COUNT(bad))];
 }
 
 /* The VM's own descriptor now and then gets a vCPU's call, and the reverse. */
