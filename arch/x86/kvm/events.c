@@ -291,7 +291,7 @@ void events_commit(struct vcpu_events *ev, const struct event_plan *plan)
 static bool is_given(const struct event *given, const struct event *seen)
 {
 	return given->vector == seen->vector &&
-	       (seen->kind == EVENT_IRQ || (event_is_soft(given) && seen->kind == given->kind) ||
+	       (seen->kind == EVENT_IRQ || (event_is_soft(given) && event_is_soft(seen)) ||
 		(seen->kind == EVENT_EXCEPTION && given->kind == EVENT_SOFT_EXCEPTION));
 }
 

@@ -10,6 +10,7 @@
 #include <linux/kvm_host.h>
 #include <asm/debugreg.h>
 #include <asm/nospec-branch.h>
+#include "intinfo.h"
 #include "svm.h"
 
 #define STEP_EXCEPTIONS	U32_MAX		/* while TF is borrowed, no handler may see it */
@@ -251,30 +252,6 @@ static void svm_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
  * Events, inwards.
  */
 
-/* Type 3 takes the vectors that are exceptions, and no others (APM vol. 2, 15.20). */
-#define EXCEPTION_VECTORS						\
-	(BIT(DE_VECTOR) | BIT(DB_VECTOR) | BIT(BP_VECTOR) | BIT(OF_VECTOR) |	\
-	 BIT(BR_VECTOR) | BIT(UD_VECTOR) | BIT(NM_VECTOR) | BIT(DF_VECTOR) |	\
-	 BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) | BIT(GP_VECTOR) |	\
-	 BIT(PF_VECTOR) | BIT(MF_VECTOR) | BIT(AC_VECTOR) | BIT(MC_VECTOR) |	\
-	 BIT(XM_VECTOR) | BIT(21) | BIT(28) | BIT(29) | BIT(30))
-
-static u32 inject_type(const struct event *event)
-{
-	switch (event->kind) {
-	case EVENT_NMI:
-		return SVM_EVTINJ_TYPE_NMI;
-	case EVENT_SOFT_IRQ:
-		return SVM_EVTINJ_TYPE_SOFT;
-	case EVENT_IRQ:
-		return SVM_EVTINJ_TYPE_INTR;
-	default:
-		/* the others go the same way, without an error code, as interrupts */
-		return EXCEPTION_VECTORS & BIT(event->vector) ? SVM_EVTINJ_TYPE_EXEPT :
-								SVM_EVTINJ_TYPE_INTR;
-	}
-}
-
 /*
  * The frame of a soft event holds the address behind its instruction.  With
  * NRIPS hardware takes it from the VMCB; without, RIP is moved there, and back
@@ -304,8 +281,7 @@ static void inject_event(struct kvm_vcpu *vcpu, const struct event *event)
 	}
 	if (event_is_soft(event))
 		aim_soft_event(vcpu, event);
-	control->event_inj = event->vector | inject_type(event) | SVM_EVTINJ_VALID |
-			     (event->has_error ? SVM_EVTINJ_VALID_ERR : 0);
+	control->event_inj = svm_intinfo_of(event);
 	control->event_inj_err = event->error;
 }
 
@@ -429,24 +405,6 @@ static void svm_enter(struct kvm_vcpu *vcpu)
  * Events, outwards.
  */
 
-static u8 event_kind_of(u32 info)
-{
-	u8 vector = info & SVM_EXITINTINFO_VEC_MASK;
-
-	switch (info & SVM_EXITINTINFO_TYPE_MASK) {
-	case SVM_EXITINTINFO_TYPE_NMI:
-		return EVENT_NMI;
-	case SVM_EXITINTINFO_TYPE_SOFT:
-		return vector == BP_VECTOR || vector == OF_VECTOR ? EVENT_SOFT_EXCEPTION :
-								    EVENT_SOFT_IRQ;
-	case SVM_EXITINTINFO_TYPE_EXEPT:
-		return vector == BP_VECTOR || vector == OF_VECTOR ? EVENT_SOFT_EXCEPTION :
-								    EVENT_EXCEPTION;
-	default:
-		return EVENT_IRQ;
-	}
-}
-
 static void report_undelivered(struct kvm_vcpu *vcpu, struct event_report *report)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
@@ -455,17 +413,12 @@ static void report_undelivered(struct kvm_vcpu *vcpu, struct event_report *repor
 
 	/* refused, and what was to be injected has not been; TCG moves it from here to there */
 	if (unlikely(control->exit_code == (u32)SVM_EXIT_ERR &&
-		     control->event_inj & SVM_EVTINJ_VALID)) {
+		     control->event_inj & SVM_INTINFO_VALID)) {
 		info = control->event_inj;
 		error = control->event_inj_err;
 	}
-	if (info & SVM_EXITINTINFO_VALID) {
-		report->undelivered = (struct event){
-			.kind = event_kind_of(info),
-			.vector = info & SVM_EXITINTINFO_VEC_MASK,
-			.has_error = info & SVM_EXITINTINFO_VALID_ERR,
-			.error = error,
-		};
+	if (info & SVM_INTINFO_VALID) {
+		report->undelivered = svm_event_of(info, error);
 		if (svm->soft_skip && vcpu->arch.state.rip == svm->soft_rip)
 			vcpu->arch.state.rip -= svm->soft_skip;
 	}

@@ -14,6 +14,7 @@
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
+#include "intinfo.h"
 #include "vmx.h"
 
 /* What an IRET can raise before it completes (SDM vol. 2, IRET). */
@@ -275,33 +276,6 @@ static void vmx_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
  * Events, inwards.
  */
 
-static u32 interruption_type(const struct event *event)
-{
-	switch (event->kind) {
-	case EVENT_NMI:
-		return INTR_TYPE_NMI_INTR;
-	case EVENT_IRQ:
-		return INTR_TYPE_EXT_INTR;
-	case EVENT_SOFT_IRQ:
-		return INTR_TYPE_SOFT_INTR;
-	case EVENT_SOFT_EXCEPTION:
-		return INTR_TYPE_SOFT_EXCEPTION;
-	default:
-		return INTR_TYPE_HARD_EXCEPTION;
-	}
-}
-
-/* Vectors that an entry takes with an error code, and then with nothing else (26.2.1.3). */
-#define ERROR_VECTORS								\
-	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | BIT(X86_TRAP_SS) |	\
-	 BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC))
-
-static bool takes_error(const struct event *event)
-{
-	return event->has_error &&
-	       (vmx_controls.any_error_code || ERROR_VECTORS & BIT(event->vector));
-}
-
 /*
  * The frame of a soft event holds RIP plus the length.  A length of 0 is not known to every
  * processor: there RIP goes back by one, and by a length of one forward again.
@@ -322,14 +296,12 @@ static void write_insn_len(struct kvm_vcpu *vcpu, const struct event *event)
 /* Hardware clears the field at each exit, and leaves it when it refuses the entry. */
 static void write_interruption(struct kvm_vcpu *vcpu, const struct event *event)
 {
-	u32 info = INTR_INFO_VALID_MASK | interruption_type(event) | event->vector;
+	u32 info = vmx_intinfo_of(event, vmx_controls.any_error_code);
 
 	if (event_is_soft(event))
 		write_insn_len(vcpu, event);
-	if (takes_error(event)) {
-		info |= INTR_INFO_DELIVER_CODE_MASK;
+	if (info & VMX_INTINFO_ERROR)
 		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);
-	}
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, info);
 }
 
@@ -355,8 +327,7 @@ static void vmx_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 
 	if (plan->inject.kind)
 		write_interruption(vcpu, &plan->inject);
-	/* an NMI that goes in finds them open, and masks them itself */
-	vmx->nmi_blocked = plan->watch_iret && plan->inject.kind != EVENT_NMI;
+	vmx->nmi_blocked = vmx_masks_nmis(plan);
 	vmx->step = plan->step;
 	/* hardware opens the mask at an IRET that faults; nobody else would learn of it */
 	if (plan->watch_iret)
@@ -371,29 +342,6 @@ static void vmx_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 /*
  * In and out.
  */
-
-/*
- * STI's shadow holds an NMI back on some processors only, and a single step on none: where just
- * the one instruction is to go, MOV SS' shadow takes its place for this entry.
- */
-static u32 interruptibility(struct vcpu_vmx *vmx, u8 shadow, u64 rflags)
-{
-	u32 state = vmx->nmi_blocked ? GUEST_INTR_STATE_NMI : 0;
-
-	vmx->sti_as_mov_ss = shadow == SHADOW_STI && (vmx->step || rflags & X86_EFLAGS_TF);
-	if (!shadow)
-		return state;
-	return state | (shadow == SHADOW_STI && !vmx->sti_as_mov_ss ? GUEST_INTR_STATE_STI :
-								      GUEST_INTR_STATE_MOV_SS);
-}
-
-/* Behind a shadow a single step waits exactly if TF is set, or the entry fails (26.3.1.5). */
-static u64 pending_dbg(const struct vcpu_state *state, u64 rflags)
-{
-	if (!state->shadow)
-		return state->pending_db;
-	return (state->pending_db & ~(u64)DR_STEP) | (rflags & X86_EFLAGS_TF ? DR_STEP : 0);
-}
 
 static noinline void flush_ept(u64 eptp)
 {
@@ -418,9 +366,11 @@ static void load_guest(struct kvm_vcpu *vcpu)
 	vmcs_update(GUEST_RIP, held->rip, state->rip);
 	vmcs_update(GUEST_RSP, held->rsp, state->gpr[GPR_RSP]);
 	vmcs_update(GUEST_RFLAGS, held->rflags, rflags);
+	vmx->swapped = vmx_swaps_shadow(state->shadow, vmx->step || rflags & X86_EFLAGS_TF);
 	vmcs_update(GUEST_INTERRUPTIBILITY_INFO, held->interruptibility,
-		    interruptibility(vmx, state->shadow, rflags));
-	vmcs_update(GUEST_PENDING_DBG_EXCEPTIONS, held->pending_dbg, pending_dbg(state, rflags));
+		    vmx_interruptibility(state->shadow, vmx->swapped, vmx->nmi_blocked));
+	vmcs_update(GUEST_PENDING_DBG_EXCEPTIONS, held->pending_dbg,
+		    vmx_pending_dbg(state->shadow, state->pending_db, rflags & X86_EFLAGS_TF));
 	/* each time: a thread that patches code comes back to its memory under another PCID */
 	vmcs_update(HOST_CR3, held->host_cr3, __native_read_cr3());
 	vmcs_update(HOST_CR4, held->host_cr4, cr4_read_shadow());
@@ -450,7 +400,7 @@ static bool traps_outlast(const struct vcpu_vmx *vmx)
 		if (vector == X86_TRAP_DB || vector == X86_TRAP_MC)
 			return vector == X86_TRAP_MC;
 	}
-	return vmx->held.interruptibility & GUEST_INTR_STATE_MOV_SS ||
+	return vmx->held.interruptibility & VMX_BLOCKED_BY_MOV_SS ||
 	       vmx->reason == EXIT_REASON_INIT_SIGNAL;
 }
 
@@ -462,15 +412,6 @@ static void take_debug_traps(struct vcpu_vmx *vmx, struct vcpu_state *state)
 	held->pending_dbg = vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS);
 	if (unlikely(held->pending_dbg) && traps_outlast(vmx))
 		state->pending_db = held->pending_dbg;
-}
-
-static u8 shadow_of(const struct vcpu_vmx *vmx)
-{
-	u32 state = vmx->held.interruptibility;
-
-	if (state & GUEST_INTR_STATE_MOV_SS)
-		return vmx->sti_as_mov_ss ? SHADOW_STI : SHADOW_MOV_SS;
-	return state & GUEST_INTR_STATE_STI ? SHADOW_STI : 0;
 }
 
 static void take_guest(struct kvm_vcpu *vcpu)
@@ -486,7 +427,7 @@ static void take_guest(struct kvm_vcpu *vcpu)
 	held->rflags = vmcs_read(GUEST_RFLAGS);
 	state->rflags = held->rflags;
 	held->interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
-	state->shadow = shadow_of(vmx);
+	state->shadow = vmx_shadow_of(held->interruptibility, vmx->swapped);
 	take_debug_traps(vmx, state);
 	if (unlikely(vcpu->arch.traps & TRAP_STEP) && !vmx->own_tf) {
 		state->rflags &= ~(u64)X86_EFLAGS_TF;
@@ -527,48 +468,21 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
  * Events, outwards.
  */
 
-static u8 kind_of_interruption(u32 info)
-{
-	switch (info & VECTORING_INFO_TYPE_MASK) {
-	case INTR_TYPE_NMI_INTR:
-		return EVENT_NMI;
-	case INTR_TYPE_HARD_EXCEPTION:
-		return EVENT_EXCEPTION;
-	case INTR_TYPE_SOFT_INTR:
-		return EVENT_SOFT_IRQ;
-	case INTR_TYPE_PRIV_SW_EXCEPTION:
-	case INTR_TYPE_SOFT_EXCEPTION:
-		return EVENT_SOFT_EXCEPTION;
-	default:
-		return EVENT_IRQ;
-	}
-}
-
 /* Both fields have the same format; @error: where the error code of @info is. */
 static void report_interruption(struct kvm_vcpu *vcpu, struct event_report *report, u32 info,
 				unsigned long error)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
-	report->undelivered = (struct event){
-		.kind = kind_of_interruption(info),
-		.vector = info & VECTORING_INFO_VECTOR_MASK,
-		.has_error = info & VECTORING_INFO_DELIVER_CODE_MASK,
-	};
-	if (report->undelivered.has_error)
-		report->undelivered.error = vmcs_read(error);
+	report->undelivered = vmx_event_of(info,
+					   info & VMX_INTINFO_ERROR ? vmcs_read(error) : 0);
 	if (vmx->cut_back && vcpu->arch.state.rip == vmx->cut_rip)
 		vcpu->arch.state.rip++;
 }
 
-/*
- * An IRET that faults, or that the host has to bring a page for, has opened the mask although it
- * has not happened.  The bit is not defined in the middle of a delivery, nor for #DF (27.2.3).
- */
-static bool iret_undone(const struct vm_exit *exit, const struct event_report *report, u64 info)
+static bool is_double_fault(const struct vm_exit *exit)
 {
-	return !report->undelivered.kind && info & INTR_INFO_UNBLOCK_NMI &&
-	       !(exit->kind == EXIT_EXCEPTION && exit->exception.vector == X86_TRAP_DF);
+	return exit->kind == EXIT_EXCEPTION && exit->exception.vector == X86_TRAP_DF;
 }
 
 static void decode_exception(struct kvm_vcpu *vcpu, struct vm_exit *exit, u32 info)
@@ -750,7 +664,7 @@ static void decode_success(struct kvm_vcpu *vcpu, struct vm_exit *exit,
 	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
 		report_interruption(vcpu, report, vectoring, IDT_VECTORING_ERROR_CODE);
 	info = decode(vcpu, exit);
-	if (unlikely(iret_undone(exit, report, info)))
+	if (unlikely(vmx_iret_undone(info, report->undelivered.kind, is_double_fault(exit))))
 		report->nmi_masked = true;
 }
 
@@ -761,7 +675,7 @@ static void vmx_exit(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_r
 	exit->insn_bytes = exit->insn_len = 0;
 	exit->hardware = vmx->reason;
 	report->nmi_tracked = true;
-	report->nmi_masked = vmx->held.interruptibility & GUEST_INTR_STATE_NMI;
+	report->nmi_masked = vmx->held.interruptibility & VMX_BLOCKED_BY_NMI;
 	if (likely(!(vmx->reason & FAILED_ENTRY)))
 		decode_success(vcpu, exit, report);
 	else

@@ -68,7 +68,7 @@ struct vmx_host {
  * @flush: cached translations are void
  * @nmi_blocked: NMIs are masked for this entry
  * @step: this entry is for one instruction
- * @sti_as_mov_ss: for this entry STI's shadow goes as MOV SS', which holds back more
+ * @swapped: vmx_swaps_shadow(), of this entry
  * @own_tf: RFLAGS.TF is the guest's, not a debugger's on the outside
  * @cut_back: RIP was moved back by one for an injected soft event without an instruction
  * @cut_rip: to where
@@ -88,7 +88,7 @@ struct vcpu_vmx {
 	bool flush;
 	bool nmi_blocked;
 	bool step;
-	bool sti_as_mov_ss;
+	bool swapped;
 	bool own_tf;
 	bool cut_back;
 	u64 cut_rip;

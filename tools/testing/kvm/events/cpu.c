@@ -6,8 +6,8 @@
  * - soft events are at their instruction (RIP is put back) when they are
  *   reported as undelivered, and a frame's RIP is the one in the registers
  *   plus insn_len;
- * - an injected event may be reported as an interrupt of the same vector, a
- *   soft exception as an exception;
+ * - an injected event is reported in the words it was injected with, or as an
+ *   interrupt of the same vector, a soft exception as an exception;
  * - @step ends after one instruction, also if that one faults; only its
  *   completion is reported as stepped;
  * - @iret_goes exits if the IRET faults, before its handler; later faults of
@@ -173,6 +173,33 @@ static void settle(struct state *t)
 	}
 }
 
+/* The backend's word for the event, and what the processor does at that. */
+static u32 say(const struct state *s)
+{
+	const struct event *given = &s->ev.inflight;
+	const struct entry entry = {
+		.info = machine->vendor->say(given),
+		/* a length of 0 is made one by moving RIP */
+		.insn_len = max_t(u8, given->insn_len, 1),
+		.real_mode = machine->real_mode,
+	};
+	struct taken taken;
+	const char *refused = machine->vendor->take(&entry, &taken);
+
+	MUST(s, !refused, "the entry is refused with %#x: %s", entry.info, refused);
+	MUST(s, taken.vector == given->vector && taken.error == given->has_error &&
+		taken.behind == event_is_soft(given) && taken.nmi == (given->kind == EVENT_NMI),
+	     "%#x makes another event than %d", entry.info, given->vector);
+	return entry.info;
+}
+
+/* An event of the guest's own making, as the backend understands what the processor reports. */
+static struct event own_event(enum origin origin, u8 vector, bool has_error, u32 error)
+{
+	return machine->vendor->understand(machine->vendor->report(origin, vector, has_error),
+					   error);
+}
+
 /* The handler begins: through an interrupt gate or, keeping IF, a trap gate. */
 static void in_handler(const struct state *s, u8 phase, const char *action)
 {
@@ -198,9 +225,8 @@ static void give_back(const struct state *s, struct event seen, const char *acti
 
 static void interrupted_injection(const struct state *s)
 {
-	struct event seen = s->ev.inflight;
+	struct event seen = machine->vendor->understand(say(s), s->ev.inflight.error);
 
-	seen.insn_len = 0;
 	if (seen.kind == EVENT_NMI) {
 		struct state t = *s;
 
@@ -282,7 +308,9 @@ static void run_plain(const struct state *s)
 /* An exception that hardware itself raises: its handler runs, or the delivery is interrupted. */
 static void run_fault(const struct state *s, enum ware ware)
 {
-	struct event seen = ware_event(ware);
+	const struct ware_facts *facts = &wares[ware];
+	bool has_error = facts->has_error && !machine->real_mode;
+	struct event seen = own_event(ORIGIN_FAULT, facts->vector, has_error, facts->error);
 	struct state t = *s;
 
 	MUST(s, !s->owed.exception, "the guest runs, %s is owed", wares[s->owed.exception].name);
@@ -299,9 +327,7 @@ static void run_fault(const struct state *s, enum ware ware)
 	t = *s;
 	t.owed.exception = ware;
 	t.owed.begun = true;
-	if (machine->real_mode)
-		seen.has_error = false;
-	leave(&t, seen, false, false, wares[ware].name);
+	leave(&t, seen, false, false, facts->name);
 }
 
 static void run_iret(const struct state *s)
@@ -328,7 +354,7 @@ static void run_iret(const struct state *s)
 	run_fault(&t, W_OWN_GP);
 }
 
-static void run_soft(const struct state *s, u8 at, struct event seen)
+static void run_soft(const struct state *s, u8 at, enum origin origin, u8 vector)
 {
 	struct state t = *s;
 
@@ -339,21 +365,13 @@ static void run_soft(const struct state *s, u8 at, struct event seen)
 		in_handler(s, RUNNING, "own INT");
 	}
 
-	/*
-	 * Injected with no instruction, and the same as this instruction makes: a report cannot
-	 * tell the two apart, so backends are to inject such a one as an interrupt.
-	 */
-	if (event_is_soft(&s->ev.inflight) && s->ev.inflight.vector == seen.vector &&
+	/* a report could not tell this one from the same that was injected */
+	if (event_is_soft(&s->ev.inflight) && s->ev.inflight.vector == vector &&
 	    !s->ev.inflight.insn_len)
 		return;
 	t = *s;
 	t.cpu.at = at;
-	leave(&t, seen, false, false, "own INT interrupted");
-}
-
-static void run_int_n(const struct state *s, u8 at, u8 vector)
-{
-	run_soft(s, at, (struct event){ .kind = EVENT_SOFT_IRQ, .vector = vector });
+	leave(&t, own_event(origin, vector, false, 0), false, false, "own INT interrupted");
 }
 
 static void run_instruction(const struct state *s)
@@ -371,13 +389,13 @@ static void run_instruction(const struct state *s)
 	if (at == AT_ANYTHING || at == AT_IRET)
 		run_iret(s);
 	if (at == AT_ANYTHING || at == AT_INT3)
-		run_soft(s, AT_INT3, (struct event){ .kind = EVENT_SOFT_EXCEPTION, .vector = 3 });
+		run_soft(s, AT_INT3, ORIGIN_INT3_INTO, 3);
 	if (at == AT_ANYTHING || at == AT_INT_SHARED)
-		run_int_n(s, AT_INT_SHARED, VECTOR_SHARED);
+		run_soft(s, AT_INT_SHARED, ORIGIN_INT_N, VECTOR_SHARED);
 	if (at == AT_ANYTHING || at == AT_INT_LOW)
-		run_int_n(s, AT_INT_LOW, VECTOR_LOW);
+		run_soft(s, AT_INT_LOW, ORIGIN_INT_N, VECTOR_LOW);
 	if (at == AT_ANYTHING || at == AT_INT_TWO)
-		run_int_n(s, AT_INT_TWO, VECTOR_TWO);
+		run_soft(s, AT_INT_TWO, ORIGIN_INT_N, VECTOR_TWO);
 }
 
 static bool window_is_open(const struct state *s)

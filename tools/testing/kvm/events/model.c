@@ -35,9 +35,10 @@ static u32 count, current;
 static u64 transitions;
 
 static const struct machine machines[] = {
-	{ .name = "IRET watched" },
-	{ .name = "NMI mask in hardware", .nmi_tracked = true },
-	{ .name = "IRET watched, real mode", .real_mode = true },
+	{ .name = "SVM", .vendor = &svm },
+	{ .name = "VMX", .vendor = &vmx, .nmi_tracked = true },
+	{ .name = "SVM, real mode", .vendor = &svm, .real_mode = true },
+	{ .name = "VMX, real mode", .vendor = &vmx, .nmi_tracked = true, .real_mode = true },
 };
 
 const struct machine *machine;

@@ -7,13 +7,13 @@
  * a second time and simpler, never by asking events.c; the check is that the
  * two agree, in every state that can be reached.
  *
- * cpu.c is the hardware, properties.c what must hold of a state by itself,
+ * cpu.c is the hardware (its words for events: ../intinfo/hardware.c), properties.c what must hold of a state by itself,
  * model.c the search and the beginning states.
  */
 #ifndef TOOLS_TESTING_KVM_EVENTS_MODEL_H
 #define TOOLS_TESTING_KVM_EVENTS_MODEL_H
 
-#include "../../../../arch/x86/kvm/events.h"
+#include "../intinfo/hardware.h"
 
 /* Interrupts, and INT n instructions, whose vectors something else has too. */
 #define VECTOR_SHARED	0x40	/* an interrupt's and an INT n's */
@@ -113,11 +113,13 @@ struct state {
 
 /**
  * struct machine - which hardware is modelled
+ * @vendor:	how events are told to it and by it, and the backend that does so
  * @nmi_tracked: it follows the NMI mask itself and has an NMI window
  * @real_mode:	the guest never leaves it
  */
 struct machine {
 	const char *name;
+	const struct vendor *vendor;
 	bool nmi_tracked;
 	bool real_mode;
 };

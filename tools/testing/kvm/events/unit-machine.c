@@ -583,6 +583,8 @@ static void test_take_back(void)
 		{ soft, soft_irq(0x40, 9), no_event, soft },
 		{ soft, interrupt(0x40), no_event, soft },
 		{ soft, soft_irq(0x80, 0), no_event, no_event },
+		/* SVM has one word for INT 3 and INT3 */
+		{ soft_irq(3, 0), soft_exception(3, 0), no_event, soft_irq(3, 0) },
 		{ no_event, soft_irq(0x80, 0), no_event, no_event },
 		{ pf, no_event, no_event, no_event },
 	};
