@@ -226,11 +226,6 @@ static u32 traps_for(u32 control)
 static long inject(struct kvm_vcpu *vcpu, u32 control)
 {
 	struct vcpu_events *ev = &vcpu->arch.events;
-	const struct event breakpoint = {
-		.kind = EVENT_SOFT_EXCEPTION,
-		.vector = X86_TRAP_BP,
-		.insn_len = INSN_LEN_UNKNOWN,
-	};
 
 	if (!(control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)))
 		return 0;
@@ -239,7 +234,7 @@ static long inject(struct kvm_vcpu *vcpu, u32 control)
 	if (control & KVM_GUESTDBG_INJECT_DB)
 		vcpu_exception(vcpu, X86_TRAP_DB, 0);
 	else
-		events_raise(ev, &breakpoint);
+		vcpu_soft_exception(vcpu, X86_TRAP_BP);
 	return 0;
 }
 
@@ -297,16 +292,11 @@ static u64 debuggers_part(const struct vcpu_debug *debug, u64 payload)
 int debug_exception(struct kvm_vcpu *vcpu, u8 vector, u64 payload)
 {
 	struct vcpu_debug *debug = &vcpu->arch.debug;
-	const struct event breakpoint = {
-		.kind = EVENT_SOFT_EXCEPTION,
-		.vector = X86_TRAP_BP,
-		.insn_len = INSN_LEN_UNKNOWN,
-	};
 
 	if (vector == X86_TRAP_BP) {
 		if (debug->control & KVM_GUESTDBG_USE_SW_BP)
 			return tell_debugger(vcpu, vector, 0);
-		events_raise(&vcpu->arch.events, &breakpoint);
+		vcpu_soft_exception(vcpu, vector);
 		return TO_GUEST;
 	}
 	if (debuggers_part(debug, payload))

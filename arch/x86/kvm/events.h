@@ -28,7 +28,7 @@ enum event_kind {
 /**
  * struct event - one event, in no vendor's format
  * @kind:	enum event_kind; EVENT_NONE makes the rest meaningless, and zero
- * @vector:	IDT vector; 2 for an NMI
+ * @vector:	IDT vector; 2 for an NMI, 3 or 4 for a soft exception and for no other
  * @insn_len:	soft kinds: bytes from the RIP in the registers to the RIP in the frame, or
  *		INSN_LEN_UNKNOWN until run.c has looked at the instruction, before it plans
  * @has_error:	an error code is pushed (outside real mode)

@@ -11,6 +11,8 @@
 #define EXCEPTIONS	32
 #define VECTOR_DB	1
 #define VECTOR_NMI	2
+#define VECTOR_BP	3
+#define VECTOR_OF	4
 #define VECTOR_PF	14
 #define MAX_INSN	15	/* bytes */
 #define ERROR_CODE_BITS	0xffffu
@@ -74,6 +76,8 @@ static bool exception_ok(const struct kvm_exact_event *in, bool raised)
 	bool has_payload = in->flags & KVM_EXACT_HAS_PAYLOAD;
 
 	if (in->vector >= EXCEPTIONS || in->vector == VECTOR_NMI)
+		return false;
+	if (soft != (in->vector == VECTOR_BP || in->vector == VECTOR_OF))
 		return false;
 	if (soft ? in->insn_len > MAX_INSN : in->insn_len != 0)
 		return false;

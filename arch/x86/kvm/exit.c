@@ -385,6 +385,9 @@ static int exit_exception(struct kvm_vcpu *vcpu)
 	case X86_TRAP_DB:
 	case X86_TRAP_BP:
 		return debug_exception(vcpu, exit->exception.vector, exit->exception.payload);
+	case X86_TRAP_OF:
+		vcpu_soft_exception(vcpu, X86_TRAP_OF);
+		return TO_GUEST;
 	case X86_TRAP_PF:
 		vcpu_page_fault(vcpu, exit->exception.payload, exit->exception.error);
 		return TO_GUEST;

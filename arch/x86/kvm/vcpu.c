@@ -22,6 +22,17 @@ void vcpu_exception(struct kvm_vcpu *vcpu, u8 vector, u32 error)
 	events_raise(&vcpu->arch.events, &event);
 }
 
+void vcpu_soft_exception(struct kvm_vcpu *vcpu, u8 vector)
+{
+	const struct event event = {
+		.kind = EVENT_SOFT_EXCEPTION,
+		.vector = vector,
+		.insn_len = INSN_LEN_UNKNOWN,
+	};
+
+	events_raise(&vcpu->arch.events, &event);
+}
+
 /*
  * A payload is delivered with its exception, so that it can be saved apart
  * from it.  A VMM that has not asked for that (KVM_CAP_EXCEPTION_PAYLOAD)

@@ -57,6 +57,8 @@ int state_skip(struct kvm_vcpu *vcpu, unsigned int len);
 void vcpu_reset(struct kvm_vcpu *vcpu);
 /* Raise an exception in the guest. */
 void vcpu_exception(struct kvm_vcpu *vcpu, u8 vector, u32 error);
+/* INT3's or INTO's, which RIP stands at or not. */
+void vcpu_soft_exception(struct kvm_vcpu *vcpu, u8 vector);
 void vcpu_page_fault(struct kvm_vcpu *vcpu, u64 address, u32 error);
 void vcpu_debug_trap(struct kvm_vcpu *vcpu, u64 dr6_bits);
 /* Write the payload of an exception that is being delivered to CR2 or DR6. */

@@ -184,7 +184,7 @@ static void test_types(void)
 				 type == KVM_EXACT_SOFT_INTERRUPT;
 
 		in.begun.type = type;
-		in.begun.vector = 4;
+		in.begun.vector = type == KVM_EXACT_SOFT_EXCEPTION ? 4 : 6;
 		verdict(&in, exception, "begun", type);
 		in.raised = in.begun;
 		in.begun.type = 0;
@@ -209,7 +209,7 @@ static void test_exceptions(void)
 	for (vector = 0; vector < 256; vector++)
 		for (flags = 0; flags < 4; flags++) {
 			struct kvm_exact_state in = { .version = 1, .raised = hardware(vector) };
-			bool exists = vector < 32 && vector != 2;
+			bool exists = vector < 32 && (vector < 2 || vector > 4);
 			bool error = flags & KVM_EXACT_HAS_ERROR;
 			bool payload = flags & KVM_EXACT_HAS_PAYLOAD;
 			bool good = exists && error == has_error(vector) &&
@@ -234,16 +234,31 @@ static void test_exceptions(void)
 		}
 }
 
+/* Two vectors are instructions', and only they. */
+static void test_soft_exceptions(void)
+{
+	unsigned int vector;
+
+	for (vector = 0; vector < 256; vector++) {
+		struct kvm_exact_state in = { .version = 1, .raised = hardware(vector) };
+
+		in.raised.flags = has_error(vector) ? KVM_EXACT_HAS_ERROR : 0;
+		in.raised.type = KVM_EXACT_SOFT_EXCEPTION;
+		verdict(&in, vector == 3 || vector == 4, "soft exception", vector);
+	}
+}
+
 static void test_lengths(void)
 {
 	unsigned int len;
 
 	for (len = 0; len < 256; len++) {
-		struct kvm_exact_state in = { .version = 1, .begun = hardware(3) };
+		struct kvm_exact_state in = { .version = 1, .begun = hardware(6) };
 
 		in.begun.insn_len = len;
 		verdict(&in, !len, "length of a hardware exception", len);
 		in.begun.type = KVM_EXACT_SOFT_EXCEPTION;
+		in.begun.vector = 3;
 		verdict(&in, len <= 15, "length of INT3", len);
 		in.begun.type = 0;
 		in.interrupt.insn_len = len;
@@ -281,6 +296,7 @@ int main(void)
 	check_run("exact, " COMPILER ": how many NMIs", test_nmis);
 	check_run("exact, " COMPILER ": which slot takes which type", test_types);
 	check_run("exact, " COMPILER ": exceptions", test_exceptions);
+	check_run("exact, " COMPILER ": soft exceptions", test_soft_exceptions);
 	check_run("exact, " COMPILER ": lengths", test_lengths);
 	check_run("exact, " COMPILER ": interrupts", test_interrupts);
 	return check_end();

@@ -27,8 +27,8 @@
 
 /* kvm_exact_event.type */
 #define KVM_EXACT_NONE			0
-#define KVM_EXACT_EXCEPTION		1	/* of hardware, INT1 included */
-#define KVM_EXACT_SOFT_EXCEPTION	2	/* INT3, INTO */
+#define KVM_EXACT_EXCEPTION		1	/* all but vectors 2 to 4; INT1's, too */
+#define KVM_EXACT_SOFT_EXCEPTION	2	/* INT3, INTO: vectors 3 and 4 */
 #define KVM_EXACT_INTERRUPT		3	/* external */
 #define KVM_EXACT_SOFT_INTERRUPT	4	/* INT n */
 

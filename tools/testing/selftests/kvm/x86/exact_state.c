@@ -181,10 +181,20 @@ static void spoil(struct kvm_exact_state *state, unsigned int how)
 	case 26:
 		state->io.ask.size = 0;
 		break;
+	case 27:
+		*state = (struct kvm_exact_state){ .version = KVM_EXACT_VERSION };
+		state->raised = hardware;
+		state->raised.vector = 3;
+		break;
+	case 28:
+		*state = (struct kvm_exact_state){ .version = KVM_EXACT_VERSION };
+		state->begun = hardware;
+		state->begun.type = KVM_EXACT_SOFT_EXCEPTION;
+		break;
 	}
 }
 
-#define SPOILS	27
+#define SPOILS	29
 
 TEST_F(exact, refused)
 {
