@@ -117,10 +117,13 @@ static inline bool vmx_iret_undone(u64 info, bool delivering, bool double_fault)
 	return info & VMX_INTINFO_IRET && !delivering && !double_fault;
 }
 
-/* Are NMIs masked for this entry?  One that goes in finds them open, and masks them itself. */
+/*
+ * Are NMIs masked for this entry?  One that goes in finds them open, and masks them itself.  One that
+ * has begun and waits behind a shadow, masked or not, needs the window that opens there.
+ */
 static inline bool vmx_masks_nmis(const struct event_plan *plan)
 {
-	return plan->watch_iret && plan->inject.kind != EVENT_NMI;
+	return plan->watch_iret && !plan->step && plan->inject.kind != EVENT_NMI;
 }
 
 /**

@@ -351,7 +351,10 @@ static void check_entry(const struct mix *mix)
 	      "the step would come before the instruction");
 	CHECK(shadow != SHADOW_STI || plan.step || mix->tf || s.interruptibility & 1,
 	      "another shadow, without need");
-	CHECK(!!(s.interruptibility & 8) == (masked && plan.inject.kind != EVENT_NMI), "NMI mask");
+	CHECK(!!(s.interruptibility & 8) ==
+	      (masked && !plan.step && plan.inject.kind != EVENT_NMI), "NMI mask");
+	/* the step ends at the window, which opens behind the shadow */
+	CHECK(!plan.step || (plan.nmi_window && !(s.interruptibility & 8)), "a step without end");
 	CHECK((s.pending_dbg & 0x100f) == (mix->pending_db & 0x100f), "a trap is lost");
 	CHECK(shadow || s.pending_dbg == mix->pending_db, "a step is lost");
 }
