@@ -464,7 +464,7 @@ static const struct row rows[] = {
 	{ MSR_VM_CR, 1, 0, 0, get_zero, set_zero },
 	{ MSR_VM_HSAVE_PA, 1, 0, 0, get_zero, set_zero },
 	{ MSR_AMD64_DC_CFG, 1, 0, 0, get_zero, set_zero },
-	{ MSR_AMD64_DE_CFG, 1, FEATURE | SAVED, 0, get_de_cfg, set_de_cfg },
+	{ MSR_AMD64_DE_CFG, 1, FEATURE, 0, get_de_cfg, set_de_cfg },
 	{ MSR_AMD64_BU_CFG2, 1, 0, 0, get_zero, set_zero },
 };
 
