@@ -12,6 +12,10 @@
  *	across --resume FILE [--bare]		go on from there; bare: without the events
  *	across --check FILE			say whether it is a state file; needs no /dev/kvm
  *
+ * --for-linux, with any of them but the last: a guest that Linux's KVM can run, so that what is
+ * lost was lost with the file.  It does nothing that Linux loses by itself (control-losses), and
+ * MSRs that the KVM here does not list stay behind.
+ *
  * The counts at the end are printed, a line each.  Next: statefile.c; machine.c, the machine.
  */
 #define _GNU_SOURCE
@@ -86,6 +90,8 @@ static struct state_part parts[] = {
 
 #define PARTS		(sizeof(parts) / sizeof(parts[0]))
 #define MEMORY_PART	(PARTS - 1)
+
+static bool for_linux;		/* --for-linux, see above */
 
 /* --- what is sent, and when -------------------------------------------------------------- */
 
@@ -163,10 +169,12 @@ static struct machine *new_machine(void)
 
 	if (!m)
 		err(1, "memory");
-	m->together = true;
+	m->together = !for_linux;
 	m->two_nmis = true;
 	/* what not every processor raises, and one that stops an emulator */
 	m->without = 1ULL << P_xm | 1ULL << P_pf_rsvd | 1ULL << P_icebp;
+	if (for_linux)
+		m->without |= 1ULL << P_tf_mmio;
 	machine_init(m);
 	m->irq_due = never;
 	return m;
@@ -212,6 +220,16 @@ static void pack_vcpu(const struct vcpu_image *image)
 	       vm_cpuid()->nent * sizeof(vm_cpuid()->entries[0]));
 }
 
+static void drop_unknown_msrs(struct kvm_msrs *msrs)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < msrs->nmsrs; i++)
+		if (vm_has_msr(msrs->entries[i].index))
+			msrs->entries[kept++] = msrs->entries[i];
+	msrs->nmsrs = kept;
+}
+
 static void unpack_vcpu(struct vcpu_image *image)
 {
 	if (!vm_has_xcr0() && snapshot.xcrs.xcrs[0].value != 1)
@@ -224,6 +242,8 @@ static void unpack_vcpu(struct vcpu_image *image)
 	image->events = snapshot.events;
 	image->xcrs = snapshot.xcrs;
 	memcpy(image->xsave, &snapshot.xsave, sizeof(snapshot.xsave));
+	if (for_linux)
+		drop_unknown_msrs(&snapshot.msrs.head);
 	image->msrs = &snapshot.msrs.head;
 }
 
@@ -400,6 +420,7 @@ int main(int argc, char **argv)
 		{ "resume", required_argument, NULL, 'f' },
 		{ "check", required_argument, NULL, 'c' },
 		{ "bare", no_argument, NULL, 'b' },
+		{ "for-linux", no_argument, NULL, 'l' },
 		{ 0 }
 	};
 	const char *argument = NULL, *into = ".";
@@ -412,6 +433,8 @@ int main(int argc, char **argv)
 			into = optarg;
 		} else if (c == 'b') {
 			bare = true;
+		} else if (c == 'l') {
+			for_linux = true;
 		} else {
 			what = c;
 			argument = optarg;
@@ -428,8 +451,9 @@ int main(int argc, char **argv)
 		read_or_die(argument, malloc(GUEST_RAM));
 		return 0;
 	default:
-		fprintf(stderr, "usage: across --run ROUNDS | --hunt ROUNDS --into DIRECTORY |\n"
-			"              --resume FILE [--bare] | --check FILE\n");
+		fprintf(stderr, "usage: across [--for-linux] --run ROUNDS |\n"
+			"              [--for-linux] --hunt ROUNDS --into DIRECTORY |\n"
+			"              [--for-linux] --resume FILE [--bare] | --check FILE\n");
 		return 2;
 	}
 }

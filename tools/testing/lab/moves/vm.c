@@ -94,6 +94,15 @@ bool vm_has_xcr0(void)
 	return system_kvm.xcrs;
 }
 
+/** vm_has_msr - does KVM list this MSR among those that are saved? */
+bool vm_has_msr(uint32_t index)
+{
+	for (unsigned int i = 0; i < system_kvm.msrs->nmsrs; i++)
+		if (system_kvm.msrs->indices[i] == index)
+			return true;
+	return false;
+}
+
 /** vm_cpuid - what vm_open() tells the guest of its processor */
 const struct kvm_cpuid2 *vm_cpuid(void)
 {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <linux/kvm.h>
 
 #define XSAVE_ROOM 16384		/* more than any processor's state, AMX included */
@@ -54,6 +55,7 @@ extern volatile bool vcpu_stop_wanted;
 
 void vm_system_open(void);
 bool vm_has_xcr0(void);
+bool vm_has_msr(uint32_t index);
 const struct kvm_cpuid2 *vm_cpuid(void);
 void vm_open(struct vm *vm, const struct memory *memory);
 void vm_open_as(struct vm *vm, const struct memory *memory, const struct kvm_cpuid2 *cpuid);
