@@ -250,6 +250,8 @@ long debug_set_guest_debug(struct kvm_vcpu *vcpu, const struct kvm_guest_debug *
 	if (!(control & KVM_GUESTDBG_ENABLE))
 		control = 0;
 	debug->control = control;
+	debug->own_tf = false;
+	vcpu->arch.step_delivers = false;
 	if (control & KVM_GUESTDBG_USE_HW_BP) {
 		memcpy(debug->outside_dr, dbg->arch.debugreg, sizeof(debug->outside_dr));
 		debug->outside_dr7 = dbg->arch.debugreg[7] & DR7_VOLATILE;
@@ -292,6 +294,7 @@ static u64 debuggers_part(const struct vcpu_debug *debug, u64 payload)
 int debug_exception(struct kvm_vcpu *vcpu, u8 vector, u64 payload)
 {
 	struct vcpu_debug *debug = &vcpu->arch.debug;
+	u64 told, rest;
 
 	if (vector == X86_TRAP_BP) {
 		if (debug->control & KVM_GUESTDBG_USE_SW_BP)
@@ -299,10 +302,14 @@ int debug_exception(struct kvm_vcpu *vcpu, u8 vector, u64 payload)
 		vcpu_soft_exception(vcpu, vector);
 		return TO_GUEST;
 	}
-	if (debuggers_part(debug, payload))
-		return tell_debugger(vcpu, vector, payload ^ DR6_FIXED);
-	vcpu_debug_trap(vcpu, payload);
-	return TO_GUEST;
+	told = debuggers_part(debug, payload);
+	/* one instruction can be both's: what is left goes in behind the debugger's stop */
+	rest = payload & ~told;
+	if (told && debug->own_tf)
+		rest |= payload & DR_STEP;
+	if (rest || !told)
+		vcpu_debug_trap(vcpu, rest);
+	return told ? tell_debugger(vcpu, vector, told ^ DR6_FIXED) : TO_GUEST;
 }
 
 int debug_stepped(struct kvm_vcpu *vcpu)

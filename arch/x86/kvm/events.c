@@ -245,7 +245,8 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 	 * injected, as does the IRET that opens the mask.
 	 */
 	held = nmi_left && (!masked || begun_left);
-	plan.again = plan.from != FROM_NOWHERE && held;
+	plan.again = plan.from != FROM_NOWHERE &&
+		     (held || gates->stepped || event_is_soft(&plan.inject));
 	plan.step = plan.from == FROM_NOWHERE &&
 		    (held || gates->trap_waits || (plan.iret_goes && nmi_left));
 	return plan;
@@ -283,10 +284,9 @@ void events_commit(struct vcpu_events *ev, const struct event_plan *plan)
 }
 
 /*
- * Does hardware give back what it was given, perhaps renamed by the backend?
- * The guest has run on after a delivery, and its own events have the same
- * vectors: of interrupts it has none, an exception says the same either way,
- * and of soft events those that we give are told apart by vector.
+ * Does hardware give back what it was given, perhaps renamed by the backend?  The guest may have
+ * run on after the delivery, and its own events have the same vectors: of interrupts it has none,
+ * and an exception says the same either way.  Behind a soft event it has not run (@again).
  */
 static bool is_given(const struct event *given, const struct event *seen)
 {

@@ -93,6 +93,7 @@ struct vcpu_events {
  * @real_mode:	CR0.PE is 0: no error codes
  * @irq_wanted:	something outside waits for the moment an interrupt could be taken
  * @trap_waits:	a debug trap waits for the end of @shadow, and hardware does not know of it
+ * @stepped:	a debugger outside wants to know of each instruction, and of each delivery
  */
 struct event_gates {
 	bool if_set;
@@ -100,6 +101,7 @@ struct event_gates {
 	bool real_mode;
 	bool irq_wanted;
 	bool trap_waits;
+	bool stepped;
 };
 
 /**
@@ -109,7 +111,9 @@ struct event_gates {
  * @shutdown:	do not enter; report a triple fault
  * @irq_window:	exit as soon as an interrupt can be taken
  * @nmi_window:	exit as soon as an NMI can be taken
- * @again:	exit right behind the delivery: another goes at its handler's first instruction
+ * @again:	exit right behind the delivery: at its handler's first instruction another goes or
+ *		@stepped does; or @inject is soft, and an instruction of the guest's could make the
+ *		same, which no exit would tell apart
  * @watch_iret:	NMIs are masked, and not @iret_goes: exit at the next IRET; with virtual NMIs, if an
  *		IRET faults, for that has opened them
  * @iret_goes:	RIP stands at the IRET that opens the mask, and it runs: exit if it faults

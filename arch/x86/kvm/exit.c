@@ -361,11 +361,22 @@ static int exit_dr(struct kvm_vcpu *vcpu)
  * Memory, exceptions, and the end.
  */
 
+/*
+ * A debugger's step was a delivery, and the guest stands at the handler's first instruction.  What
+ * it has exited for there, if not for us, comes again.
+ */
+static bool step_is_over(const struct kvm_vcpu *vcpu)
+{
+	return unlikely(vcpu->arch.step_delivers) && !vcpu->arch.exit.delivering;
+}
+
 static int exit_memory(struct kvm_vcpu *vcpu)
 {
 	struct vm_exit *exit = &vcpu->arch.exit;
 	int r;
 
+	if (step_is_over(vcpu))
+		return debug_stepped(vcpu);
 	vcpu->stat.memory_faults++;
 	r = tdp_fault(vcpu, exit->memory.gpa, exit->memory.write, exit->memory.fetch);
 	if (r != TDP_MMIO)
@@ -400,7 +411,7 @@ static int exit_exception(struct kvm_vcpu *vcpu)
 static int exit_window(struct kvm_vcpu *vcpu)
 {
 	vcpu->stat.irq_window_exits++;
-	return TO_GUEST;
+	return step_is_over(vcpu) ? debug_stepped(vcpu) : TO_GUEST;
 }
 
 static int exit_task_switch(struct kvm_vcpu *vcpu)
@@ -463,7 +474,7 @@ int exit_handle(struct kvm_vcpu *vcpu)
 	case EXIT_HOST_IRQ:
 	case EXIT_HOST_MACHINE_CHECK:
 		vcpu->stat.host_irq_exits++;
-		return TO_GUEST;
+		return step_is_over(vcpu) ? debug_stepped(vcpu) : TO_GUEST;
 	default:
 		r = handlers[vcpu->arch.exit.kind](vcpu);
 		return r == GLUE_NO_CODE ?

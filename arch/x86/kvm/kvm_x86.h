@@ -67,6 +67,7 @@ struct vcpu_debug {
 	u64 outside_dr[4];		/* the debugger's */
 	u64 outside_dr7;
 	u32 control;			/* KVM_GUESTDBG_* */
+	bool own_tf;			/* a debugger steps, and the guest did at the entry */
 	bool live;			/* DR0 to DR3 are the guest's own between entry and exit */
 };
 
@@ -124,6 +125,7 @@ struct kvm_vcpu_arch {
 	u8 cr8;
 	bool has_run;			/* CPUID is settled */
 	bool shadow_restored;		/* the shadow was set, and the guest has not run */
+	bool step_delivers;		/* a debugger's step is a delivery, with this entry */
 	bool quiet;			/* the backend's last orders: inject nothing, no windows */
 	bool pdptes_stale;		/* CR3 was set: see x86_reload_pdptes() */
 	hpa_t root;			/* the second-level table that hardware starts from */

@@ -50,9 +50,11 @@ static struct event_gates full_gates(struct kvm_vcpu *vcpu, bool waits)
 {
 	struct event_gates gates = run_gates(vcpu);
 
-	/* a change of PE exits: the copy is right, whether the group is valid or not */
-	if (waits)
+	if (waits) {
+		/* a change of PE exits: the copy is right, whether the group is valid or not */
 		gates.real_mode = !(vcpu->arch.state.cr0 & X86_CR0_PE);
+		gates.stepped = vcpu->arch.traps & TRAP_STEP;
+	}
 	/* STI leaves no shadow while IF is 0: not on silicon, and VMX refuses to enter so */
 	if (!gates.if_set && gates.shadow == SHADOW_STI)
 		gates.shadow = 0;
@@ -115,6 +117,13 @@ static bool must_wait(struct kvm_vcpu *vcpu)
 	return atomic_read(&vcpu->requests) | atomic_read(&vcpu->arch.inbox) || host_has_work();
 }
 
+/* What a debugger's step is, and whether it is the guest's, too.  KVM_SET_GUEST_DEBUG ends it. */
+static void note_step(struct kvm_vcpu *vcpu, bool delivers)
+{
+	vcpu->arch.step_delivers = delivers;
+	vcpu->arch.debug.own_tf = vcpu->arch.state.rflags & X86_EFLAGS_TF;
+}
+
 /* Nothing is injected and nothing waits: what the backend was told last still holds. */
 static void commit_nothing(struct kvm_vcpu *vcpu)
 {
@@ -125,7 +134,10 @@ static void commit_nothing(struct kvm_vcpu *vcpu)
 	if (likely(vcpu->arch.quiet))
 		return;
 	backend_call(inject)(vcpu, &nothing_planned);
-	vcpu->arch.quiet = true;
+	if (unlikely(vcpu->arch.traps & TRAP_STEP))
+		note_step(vcpu, false);
+	else
+		vcpu->arch.quiet = true;
 }
 
 /* From here on nothing can fail: the plan becomes true. */
@@ -145,6 +157,8 @@ static void commit(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 		else
 			vcpu->stat.exceptions++;
 	}
+	if (unlikely(vcpu->arch.traps & TRAP_STEP))
+		note_step(vcpu, plan->inject.kind);
 	events_commit(&vcpu->arch.events, plan);
 	if (vcpu->arch.state.dirty)
 		state_store(vcpu);

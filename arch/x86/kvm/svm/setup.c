@@ -235,12 +235,20 @@ void svm_vcpu_reset(struct kvm_vcpu *vcpu)
 	svm_set_traps(vcpu);
 }
 
+/* A debugger's TF must not be seen in a handler's frame: while there is one, all exit. */
+static u32 svm_exceptions(u32 traps)
+{
+	if (traps & TRAP_STEP)
+		return SVM_ALL_EXCEPTIONS;
+	return SVM_EXCEPTIONS | (traps & TRAP_BP ? BIT(BP_VECTOR) : 0);
+}
+
 void svm_set_traps(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
 	u32 traps = vcpu->arch.traps;
 
-	set_intercept(svm, INTERCEPT_EXCEPTION_OFFSET + BP_VECTOR, traps & TRAP_BP);
+	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = svm_exceptions(traps);
 	set_intercept(svm, INTERCEPT_CR8_WRITE, traps & TRAP_CR8);
 	svm->vmcb->control.intercepts[INTERCEPT_DR] = traps & TRAP_DR ? DR_ACCESSES : 0;
 }

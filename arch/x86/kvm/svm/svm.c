@@ -13,8 +13,6 @@
 #include "intinfo.h"
 #include "svm.h"
 
-#define STEP_EXCEPTIONS	U32_MAX		/* while TF is borrowed, no handler may see it */
-
 /* What an IRET can raise before it completes (APM vol. 3, IRET). */
 #define IRET_EXCEPTIONS							\
 	(BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) | BIT(GP_VECTOR) |	\
@@ -324,7 +322,7 @@ static void begin_step(struct kvm_vcpu *vcpu)
 	svm->step_tf = vcpu->arch.state.rflags & X86_EFLAGS_TF;
 	svm->step_dr6 = vmcb->save.dr6;
 	vmcb->save.dr6 = DR6_RESERVED;
-	vmcb->control.intercepts[INTERCEPT_EXCEPTION] = STEP_EXCEPTIONS;
+	vmcb->control.intercepts[INTERCEPT_EXCEPTION] = SVM_ALL_EXCEPTIONS;
 	vcpu->arch.state.rflags |= X86_EFLAGS_TF;
 	svm_touch(svm, CLEAN_INTERCEPTS | CLEAN_DR);
 }
@@ -354,6 +352,17 @@ static void svm_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
  * In and out.
  */
 
+/* A debugger steps: not into a frame, and a delivery exits by itself. */
+static void force_step(struct vcpu_svm *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	svm->forced_tf = !(vmcb->save.rflags & X86_EFLAGS_TF) &&
+			 !(vmcb->control.event_inj & SVM_INTINFO_VALID);
+	if (svm->forced_tf)
+		vmcb->save.rflags |= X86_EFLAGS_TF;
+}
+
 /* What changes from entry to entry. */
 static void write_vmcb(struct kvm_vcpu *vcpu, struct vmcb *vmcb)
 {
@@ -364,7 +373,7 @@ static void write_vmcb(struct kvm_vcpu *vcpu, struct vmcb *vmcb)
 	vmcb->save.rip = state->rip;
 	vmcb->save.rflags = state->rflags;
 	if (unlikely(vcpu->arch.traps & TRAP_STEP))
-		vmcb->save.rflags |= X86_EFLAGS_TF;
+		force_step(to_svm(vcpu));
 	vmcb->control.int_state = !!state->shadow;
 	vmcb->control.int_ctl &= ~V_TPR_MASK;
 	/* always anew: TCG clears it when it refuses an entry, and no host interrupt would exit */
@@ -446,7 +455,6 @@ static void exit_exception(struct vcpu_svm *svm, struct vm_exit *exit, u8 vector
 
 static void end_exceptions(struct kvm_vcpu *vcpu)
 {
-	to_svm(vcpu)->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = SVM_EXCEPTIONS;
 	svm_set_traps(vcpu);
 }
 
@@ -603,8 +611,10 @@ static void svm_exit(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_r
 	}
 	if (unlikely(svm->iret_goes))
 		end_exceptions(vcpu);
-	if (unlikely(vcpu->arch.traps & TRAP_STEP))
+	if (unlikely(svm->forced_tf)) {
 		vcpu->arch.state.rflags &= ~(u64)X86_EFLAGS_TF;
+		svm->forced_tf = false;
+	}
 }
 
 static void svm_dump(struct kvm_vcpu *vcpu)

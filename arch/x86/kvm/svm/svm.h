@@ -37,6 +37,7 @@ enum vmcb_clean {
  * @iret_goes:	the instruction that this entry begins with is an IRET, and its faults exit
  * @step_tf:	the guest's own TF meanwhile
  * @step_dr6:	the guest's own DR6 meanwhile
+ * @forced_tf:	TF is a debugger's on the outside for this entry
  */
 struct vcpu_svm {
 	struct vmcb *vmcb;
@@ -50,6 +51,7 @@ struct vcpu_svm {
 	bool iret_goes;
 	u64 step_tf;
 	u64 step_dr6;
+	bool forced_tf;
 };
 
 /**
@@ -75,6 +77,9 @@ struct svm_cpu {
  * anew without an end, and without an instruction boundary for the host's interrupts.
  */
 #define SVM_EXCEPTIONS	(BIT(MC_VECTOR) | BIT(DB_VECTOR) | BIT(AC_VECTOR))
+
+/* While TF is not the guest's, no handler may see it. */
+#define SVM_ALL_EXCEPTIONS	U32_MAX
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
 

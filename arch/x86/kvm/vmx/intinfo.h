@@ -118,8 +118,8 @@ static inline bool vmx_iret_undone(u64 info, bool delivering, bool double_fault)
 }
 
 /*
- * Are NMIs masked for this entry?  One that goes in finds them open, and masks them itself.  One that
- * has begun and waits behind a shadow, masked or not, needs the window that opens there.
+ * Are NMIs masked for this entry?  One that goes in finds them open, and masks them itself.  One
+ * that has begun and waits behind a shadow, masked or not, needs the window that opens there.
  */
 static inline bool vmx_masks_nmis(const struct event_plan *plan)
 {
@@ -148,7 +148,7 @@ static inline u32 vmx_interruptibility(u8 shadow, bool swapped, bool nmi_blocked
 {
 	u32 state = nmi_blocked ? VMX_BLOCKED_BY_NMI : 0;
 
-	if (!shadow)
+	if (likely(!shadow))
 		return state;
 	return state | (shadow == SHADOW_STI && !swapped ? VMX_BLOCKED_BY_STI :
 							   VMX_BLOCKED_BY_MOV_SS);
@@ -163,9 +163,11 @@ static inline u32 vmx_interruptibility(u8 shadow, bool swapped, bool nmi_blocked
  */
 static inline u8 vmx_shadow_of(u32 state, bool swapped)
 {
+	if (likely(!(state & (VMX_BLOCKED_BY_STI | VMX_BLOCKED_BY_MOV_SS))))
+		return 0;
 	if (state & VMX_BLOCKED_BY_MOV_SS)
 		return swapped ? SHADOW_STI : SHADOW_MOV_SS;
-	return state & VMX_BLOCKED_BY_STI ? SHADOW_STI : 0;
+	return SHADOW_STI;
 }
 
 /**
@@ -178,7 +180,7 @@ static inline u8 vmx_shadow_of(u32 state, bool swapped)
  */
 static inline u64 vmx_pending_dbg(u8 shadow, u64 pending, bool tf)
 {
-	if (!shadow)
+	if (likely(!shadow))
 		return pending;
 	return (pending & ~(u64)VMX_PENDING_STEP) | (tf ? VMX_PENDING_STEP : 0);
 }

@@ -311,7 +311,8 @@ static u32 wanted_controls(u32 traps, const struct event_plan *plan)
 
 	if (plan->irq_window)
 		controls |= CPU_BASED_INTR_WINDOW_EXITING;
-	if (plan->nmi_window)
+	/* it is open behind a delivery, too, if NMIs are not masked */
+	if (plan->nmi_window || plan->again)
 		controls |= CPU_BASED_NMI_WINDOW_EXITING;
 	if (traps & TRAP_CR8)
 		controls |= CPU_BASED_CR8_LOAD_EXITING;
@@ -325,15 +326,19 @@ static void vmx_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	u32 traps = vcpu->arch.traps, exceptions = EXIT_EXCEPTIONS;
 
-	if (plan->inject.kind)
+	vmx->injects = plan->inject.kind;
+	if (vmx->injects)
 		write_interruption(vcpu, &plan->inject);
 	vmx->nmi_blocked = vmx_masks_nmis(plan);
 	vmx->step = plan->step;
 	/* hardware opens the mask at an IRET that faults; nobody else would learn of it */
 	if (plan->watch_iret)
 		exceptions |= IRET_EXCEPTIONS;
-	if (traps & TRAP_BP)
+	if (unlikely(traps & TRAP_BP))
 		exceptions |= BIT(X86_TRAP_BP);
+	/* a debugger's TF must not be seen in a handler's frame */
+	if (unlikely(traps & TRAP_STEP))
+		exceptions = U32_MAX;
 	vmcs_update(EXCEPTION_BITMAP, vmx->held.exceptions, exceptions);
 	vmcs_update(CPU_BASED_VM_EXEC_CONTROL, vmx->held.cpu_based,
 		    wanted_controls(traps, plan));
@@ -360,13 +365,16 @@ static void load_guest(struct kvm_vcpu *vcpu)
 	struct vmx_held *held = &vmx->held;
 	u64 rflags = state->rflags;
 
-	vmx->own_tf = rflags & X86_EFLAGS_TF;
-	if (unlikely(vcpu->arch.traps & TRAP_STEP))
+	/* a debugger steps: not into a frame, and a delivery exits by itself */
+	if (unlikely(vcpu->arch.traps & TRAP_STEP) && !vmx->injects && !(rflags & X86_EFLAGS_TF)) {
+		vmx->forced_tf = true;
 		rflags |= X86_EFLAGS_TF;
+	}
 	vmcs_update(GUEST_RIP, held->rip, state->rip);
 	vmcs_update(GUEST_RSP, held->rsp, state->gpr[GPR_RSP]);
 	vmcs_update(GUEST_RFLAGS, held->rflags, rflags);
-	vmx->swapped = vmx_swaps_shadow(state->shadow, vmx->step || rflags & X86_EFLAGS_TF);
+	vmx->swapped = unlikely(state->shadow) &&
+		       vmx_swaps_shadow(state->shadow, vmx->step || rflags & X86_EFLAGS_TF);
 	vmcs_update(GUEST_INTERRUPTIBILITY_INFO, held->interruptibility,
 		    vmx_interruptibility(state->shadow, vmx->swapped, vmx->nmi_blocked));
 	vmcs_update(GUEST_PENDING_DBG_EXCEPTIONS, held->pending_dbg,
@@ -429,7 +437,8 @@ static void take_guest(struct kvm_vcpu *vcpu)
 	held->interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 	state->shadow = vmx_shadow_of(held->interruptibility, vmx->swapped);
 	take_debug_traps(vmx, state);
-	if (unlikely(vcpu->arch.traps & TRAP_STEP) && !vmx->own_tf) {
+	if (unlikely(vmx->forced_tf)) {
+		vmx->forced_tf = false;
 		state->rflags &= ~(u64)X86_EFLAGS_TF;
 		state->pending_db &= ~(u64)DR_STEP;
 	}
@@ -643,11 +652,13 @@ static u64 decode(struct kvm_vcpu *vcpu, struct vm_exit *exit)
 static void decode_failure(struct kvm_vcpu *vcpu, struct vm_exit *exit,
 			   struct event_report *report)
 {
-	u32 reason = to_vmx(vcpu)->reason, info = vmcs_read(VM_ENTRY_INTR_INFO_FIELD);
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u32 reason = vmx->reason, info = vmcs_read(VM_ENTRY_INTR_INFO_FIELD);
 
 	if (info & INTR_INFO_VALID_MASK)
 		report_interruption(vcpu, report, info, VM_ENTRY_EXCEPTION_ERROR_CODE);
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmx->forced_tf = false;
 	exit->kind = EXIT_FAILED;
 	if ((u16)reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		exit->kind = EXIT_HOST_MACHINE_CHECK;

@@ -69,7 +69,8 @@ struct vmx_host {
  * @nmi_blocked: NMIs are masked for this entry
  * @step: this entry is for one instruction
  * @swapped: vmx_swaps_shadow(), of this entry
- * @own_tf: RFLAGS.TF is the guest's, not a debugger's on the outside
+ * @injects: this entry begins with a delivery
+ * @forced_tf: TF is a debugger's on the outside for this entry
  * @cut_back: RIP was moved back by one for an injected soft event without an instruction
  * @cut_rip: to where
  * @no_tr: the guest's task register is not usable, which the VMCS cannot say
@@ -89,7 +90,8 @@ struct vcpu_vmx {
 	bool nmi_blocked;
 	bool step;
 	bool swapped;
-	bool own_tf;
+	bool injects;
+	bool forced_tf;
 	bool cut_back;
 	u64 cut_rip;
 	bool no_tr;

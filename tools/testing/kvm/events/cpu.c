@@ -358,17 +358,14 @@ static void run_soft(const struct state *s, u8 at, enum origin origin, u8 vector
 {
 	struct state t = *s;
 
+	/* a report could not tell this one from that which was injected */
+	MUST(s, !event_is_soft(&s->ev.inflight), "the guest runs on behind a soft event");
 	if (s->step) {
 		t.cpu.shadow = 0;
 		completed(&t, "stepped INT");
 	} else {
 		in_handler(s, RUNNING, "own INT");
 	}
-
-	/* a report could not tell this one from the same that was injected */
-	if (event_is_soft(&s->ev.inflight) && s->ev.inflight.vector == vector &&
-	    !s->ev.inflight.insn_len)
-		return;
 	t = *s;
 	t.cpu.at = at;
 	leave(&t, own_event(origin, vector, false, 0), false, false, "own INT interrupted");
@@ -491,7 +488,7 @@ static void begin(struct state *t, const struct event_plan *plan)
 	t->owed.restored = false;
 }
 
-static void enter(const struct state *s, bool irq_wanted)
+static void enter(const struct state *s, bool irq_wanted, bool stepped)
 {
 	struct state t = *s;
 	struct event_gates gates = {
@@ -499,6 +496,7 @@ static void enter(const struct state *s, bool irq_wanted)
 		.shadow = s->cpu.shadow,
 		.real_mode = machine->real_mode,
 		.irq_wanted = irq_wanted,
+		.stepped = stepped,
 	};
 	struct event_plan plan;
 
@@ -580,8 +578,9 @@ void act(const struct state *s)
 		run(s);
 		return;
 	}
-	enter(s, false);
-	enter(s, true);
+	enter(s, false, false);
+	enter(s, true, false);
+	enter(s, false, true);
 	restore(s);
 	replace_registers(s);
 	if (s->owed.shutdown)

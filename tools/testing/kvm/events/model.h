@@ -7,8 +7,8 @@
  * a second time and simpler, never by asking events.c; the check is that the
  * two agree, in every state that can be reached.
  *
- * cpu.c is the hardware (its words for events: ../intinfo/hardware.c), properties.c what must hold of a state by itself,
- * model.c the search and the beginning states.
+ * cpu.c is the hardware (its words for events: ../intinfo/hardware.c), properties.c
+ * what must hold of a state by itself, model.c the search and the beginning states.
  */
 #ifndef TOOLS_TESTING_KVM_EVENTS_MODEL_H
 #define TOOLS_TESTING_KVM_EVENTS_MODEL_H

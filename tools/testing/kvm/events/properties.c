@@ -191,7 +191,9 @@ static void check_windows(const struct state *s, const struct event_gates *gates
 	MUST(s, plan->step == (!plan->inject.kind && nmi_left &&
 			       (iret_goes || (reaches && s->cpu.shadow))),
 	     "step: %d", plan->step);
-	MUST(s, plan->again == (plan->inject.kind && reaches), "again: %d", plan->again);
+	MUST(s, plan->again == (plan->inject.kind && (reaches || gates->stepped ||
+						      event_is_soft(&plan->inject))),
+	     "again: %d", plan->again);
 	/* the three ways in which a latched NMI comes to be asked about again */
 	if (nmi_left && !machine->nmi_tracked)
 		MUST(s, plan->watch_iret || plan->step || plan->again, "an NMI waits for nothing");

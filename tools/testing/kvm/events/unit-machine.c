@@ -312,7 +312,8 @@ static bool mix(unsigned int n, struct mix *mix)
 	else
 		ev->fault = first[n >> 7 & 3];
 	ev->irq = irqs[n >> 10 & 3];
-	n >>= 12;
+	mix->gates.stepped = n >> 12 & 1;
+	n >>= 13;
 	ev->nmi_mask = masks[n % 3];
 	ev->nmi_pending = n / 3;
 	return n / 3 < 3;
@@ -386,7 +387,9 @@ static void check_mix(const struct mix *mix, unsigned int n)
 	CHECK(plan.step == ((iret && nmi_left) ||
 			    (from == FROM_NOWHERE && mix->gates.trap_waits) ||
 			    (reaches && from == FROM_NOWHERE && mix->gates.shadow)), "mix %u", n);
-	CHECK(plan.again == (reaches && from != FROM_NOWHERE), "mix %u", n);
+	CHECK(plan.again == (from != FROM_NOWHERE &&
+			     (reaches || mix->gates.stepped || event_is_soft(&event))),
+	      "mix %u", n);
 	CHECK(plan.iret_goes == iret, "mix %u", n);
 	CHECK(plan.set_rf == (from == FROM_FAULT && ev->fault.vector == 14), "mix %u", n);
 }

@@ -35,7 +35,8 @@ static bool nth_event(unsigned int n, struct event *event)
 	n -= 32;
 	if (n < 8) {
 		*event = (struct event){
-			.kind = EVENT_SOFT_EXCEPTION, .vector = 3 + n / 4, .insn_len = lengths[n % 4],
+			.kind = EVENT_SOFT_EXCEPTION, .vector = 3 + n / 4,
+			.insn_len = lengths[n % 4],
 		};
 		return true;
 	}
@@ -105,7 +106,8 @@ static void check_taken(const struct vendor *v, const struct event *event, bool 
 	refused = v->take(&entry, &taken);
 	CHECK(!refused, "%s: %#x: %s", v->name, entry.info, refused);
 	CHECK(taken.vector == event->vector, "%s: %#x", v->name, entry.info);
-	CHECK(taken.error == (given.has_error && !loses_error(v, event)), "%s: %#x", v->name, entry.info);
+	CHECK(taken.error == (given.has_error && !loses_error(v, event)), "%s: %#x", v->name,
+	      entry.info);
 	CHECK(taken.behind == event_is_soft(event), "%s: %#x", v->name, entry.info);
 	CHECK(taken.exception == (is_exception(event) && v->knows(event->vector)), "%s: %#x",
 	      v->name, entry.info);
@@ -180,9 +182,9 @@ static void test_real_mode(void)
 		}
 }
 
-static u8 expected_kind(enum origin origin, const struct vendor *v, u8 vector)
+static u8 expected_kind(enum origin from, const struct vendor *v, u8 vector)
 {
-	switch (origin) {
+	switch (from) {
 	case ORIGIN_INT_N:
 		/* one word for INT 3 and INT3 (APM 15.7.2): either is made again at RIP */
 		return v == &svm && (vector == 3 || vector == 4) ? EVENT_SOFT_EXCEPTION :
@@ -195,15 +197,15 @@ static u8 expected_kind(enum origin origin, const struct vendor *v, u8 vector)
 	}
 }
 
-static void check_own(const struct vendor *v, enum origin origin, u8 vector)
+static void check_own(const struct vendor *v, enum origin from, u8 vector)
 {
-	bool error = origin == ORIGIN_FAULT && exception_has_error(vector);
-	u32 info = v->report(origin, vector, error), code = vector == 8 ? 0 : ERROR_BITS;
+	bool error = from == ORIGIN_FAULT && exception_has_error(vector);
+	u32 info = v->report(from, vector, error), code = vector == 8 ? 0 : ERROR_BITS;
 	struct event event = v->understand(info, code);
 	struct event_report report = { .undelivered = event };
 	struct vcpu_events ev = { .inflight.kind = EVENT_NONE };
 
-	CHECK(event.kind == expected_kind(origin, v, vector), "%s: %#x: %u", v->name, info,
+	CHECK(event.kind == expected_kind(from, v, vector), "%s: %#x: %u", v->name, info,
 	      event.kind);
 	CHECK(event.vector == vector, "%s: %#x", v->name, info);
 	CHECK(event.has_error == error, "%s: %#x", v->name, info);
@@ -314,16 +316,17 @@ static bool nth_mix(unsigned int n, struct mix *mix)
 	mix->gates.irq_wanted = n >> 1 & 1;
 	mix->gates.shadow = n >> 2 & 3;
 	mix->tf = n >> 4 & 1;
-	mix->ev.fault = first[n >> 5 & 3];
-	mix->ev.irq = irqs[n >> 7 & 3];
-	mix->pending_db = debug[n >> 9 & 3];
-	mix->ev.nmi_begun = n >> 11 & 1;
-	mix->ev.nmi_mask = n >> 12 & 1 ? NMI_MASKED : NMI_OPEN;
-	mix->ev.nmi_pending = n >> 13 & 1;
+	mix->gates.stepped = n >> 5 & 1;
+	mix->ev.fault = first[n >> 6 & 3];
+	mix->ev.irq = irqs[n >> 8 & 3];
+	mix->pending_db = debug[n >> 10 & 3];
+	mix->ev.nmi_begun = n >> 12 & 1;
+	mix->ev.nmi_mask = n >> 13 & 1 ? NMI_MASKED : NMI_OPEN;
+	mix->ev.nmi_pending = n >> 14 & 1;
 	/* as run.c has it: STI's shadow is not there while IF is 0 */
 	if (!mix->gates.if_set && mix->gates.shadow == SHADOW_STI)
 		mix->gates.shadow = 0;
-	return n >> 14 == 0;
+	return n >> 15 == 0;
 }
 
 static void check_entry(const struct mix *mix)
