@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cr.c - PURE: which values of CR0, CR3, CR4, EFER, XCR0 and PAT are legal.
+ * cr.c - PURE: which values of CR0, CR3, CR4, EFER, XCR0 and PAT are legal; which breakpoints an
+ * access meets.
  *
- * SDM vol. 3, 2.5, 4.1.1, 13.3, 11.12.2; APM vol. 2, 3.1, 14.1.3, 7.8.  The
+ * SDM vol. 3, 2.5, 4.1.1, 13.3, 11.12.2, 17.2; APM vol. 2, 3.1, 14.1.3, 7.8, 13.1.  The
  * answer to an illegal write is the caller's: #GP(0) for the guest, -EINVAL
  * for userspace.
  */
@@ -161,4 +162,32 @@ bool pat_ok(u64 pat)
 			return false;
 	}
 	return true;
+}
+
+/* DR7 has for each register two enable bits, and two times two: what of, and how many bytes. */
+static bool meets(u64 dr, unsigned int kind, unsigned int size, u64 address, unsigned int len,
+		  enum dr_access access)
+{
+	static const u8 kinds[] = {
+		[DR_READ] = BIT(3), [DR_WRITE] = BIT(1) | BIT(3), [DR_PORT] = BIT(2),
+	};
+	const unsigned int bytes = size == 2 ? 8 : size + 1;
+
+	/* as if the low bits of the register were 0 */
+	dr &= ~(u64)(bytes - 1);
+	return kinds[access] >> kind & 1 && (address - dr < bytes || dr - address < len);
+}
+
+u64 dr_hits(const u64 *dr, u64 dr7, u64 address, unsigned int len, enum dr_access access)
+{
+	unsigned int i;
+	u64 hits = 0;
+
+	for (i = 0; i < 4; i++) {
+		unsigned int how = dr7 >> (16 + 4 * i);
+
+		if (dr7 >> 2 * i & 3 && meets(dr[i], how & 3, how >> 2 & 3, address, len, access))
+			hits |= BIT_ULL(i);
+	}
+	return hits;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * cr.h - which values of control registers are legal, alone and together.
+ * cr.h - which values of control registers are legal, alone and together; and which breakpoints of
+ * the debug registers an access meets.
  *
- * PURE: values in, a verdict out.  SDM vol. 3, 2.5 and 4.1; APM vol. 2, 3.1.
+ * PURE: values in, a verdict out.  SDM vol. 3, 2.5, 4.1, 17.2; APM vol. 2, 3.1, 13.1.
  */
 #ifndef ARCH_X86_KVM_CR_H
 #define ARCH_X86_KVM_CR_H
@@ -63,5 +64,23 @@ bool pdpte_ok(const struct cr_limits *limits, u64 pdpte);
 
 /* PAT: each of the eight bytes is a memory type that exists. */
 bool pat_ok(u64 pat);
+
+enum dr_access {
+	DR_READ,		/* of data */
+	DR_WRITE,		/* of data, reading it before or not */
+	DR_PORT,
+};
+
+/**
+ * dr_hits - which breakpoints does this access meet?
+ * @dr: DR0 to DR3
+ * @dr7: DR7; only what is enabled there counts
+ * @address: linear address, or number of a port
+ * @len: bytes
+ * @access: enum dr_access; DR_PORT only with CR4.DE
+ *
+ * Return: bits as B0 to B3 of DR6 (SDM vol. 3, 17.2.4 and 17.2.5).
+ */
+u64 dr_hits(const u64 *dr, u64 dr7, u64 address, unsigned int len, enum dr_access access);
 
 #endif /* ARCH_X86_KVM_CR_H */

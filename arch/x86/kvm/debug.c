@@ -47,6 +47,7 @@ static void apply_traps(struct kvm_vcpu *vcpu)
 void debug_reset(struct kvm_vcpu *vcpu)
 {
 	memset(vcpu->arch.debug.dr, 0, sizeof(vcpu->arch.debug.dr));
+	vcpu->arch.debug.told = 0;
 	update_effective(vcpu);
 }
 
@@ -62,7 +63,7 @@ void debug_enter(struct kvm_vcpu *vcpu)
 	/* the host's own breakpoints are not to hit in the guest */
 	if (unlikely(hw_breakpoint_active()))
 		set_debugreg(0, 7);
-	if (likely(!debug->live && !(vcpu->arch.state.dr7_effective & DR7_ENABLES)))
+	if (likely(!debug_armed(vcpu)))
 		return;
 	dr = outside_has_breakpoints(debug) ? debug->outside_dr : debug->dr;
 	set_debugreg(dr[0], 0);
@@ -250,6 +251,7 @@ long debug_set_guest_debug(struct kvm_vcpu *vcpu, const struct kvm_guest_debug *
 	if (!(control & KVM_GUESTDBG_ENABLE))
 		control = 0;
 	debug->control = control;
+	debug->told = 0;
 	debug->own_tf = false;
 	vcpu->arch.step_delivers = false;
 	if (control & KVM_GUESTDBG_USE_HW_BP) {
@@ -312,7 +314,45 @@ int debug_exception(struct kvm_vcpu *vcpu, u8 vector, u64 payload)
 	return told ? tell_debugger(vcpu, vector, told ^ DR6_FIXED) : TO_GUEST;
 }
 
+/*
+ * Instructions that are executed in software.
+ */
+
+bool debug_watches(struct kvm_vcpu *vcpu)
+{
+	state_need(vcpu, STATE_DR);
+	return vcpu->arch.state.dr7_effective & DR7_ENABLES;
+}
+
+void debug_access(struct kvm_vcpu *vcpu, u64 address, unsigned int len, enum dr_access access)
+{
+	struct vcpu_debug *debug = &vcpu->arch.debug;
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	state_need(vcpu, STATE_DR | STATE_CR);
+	if (access == DR_PORT && !(state->cr4 & X86_CR4_DE))
+		return;
+	debug->hits |= dr_hits(outside_has_breakpoints(debug) ? debug->outside_dr : debug->dr,
+			       state->dr7_effective, address, len, access);
+}
+
+void debug_traps(struct kvm_vcpu *vcpu, u64 traps)
+{
+	struct vcpu_debug *debug = &vcpu->arch.debug;
+	u64 told = outside_has_breakpoints(debug) ? traps & DR_TRAP_BITS : 0;
+
+	debug->hits = 0;
+	debug->told |= told;
+	if (traps & ~told)
+		vcpu_debug_trap(vcpu, traps & ~told);
+}
+
 int debug_stepped(struct kvm_vcpu *vcpu)
 {
-	return tell_debugger(vcpu, X86_TRAP_DB, DR6_FIXED | DR_STEP);
+	u64 dr6 = DR6_FIXED | vcpu->arch.debug.told;
+
+	vcpu->arch.debug.told = 0;
+	if (vcpu->arch.traps & TRAP_STEP)
+		dr6 |= DR_STEP;
+	return tell_debugger(vcpu, X86_TRAP_DB, dr6);
 }

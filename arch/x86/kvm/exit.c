@@ -43,9 +43,13 @@ static void *pio_data(struct kvm_vcpu *vcpu)
 
 static int exit_out(struct kvm_vcpu *vcpu, int len)
 {
+	struct vm_exit *exit = &vcpu->arch.exit;
+
 	memcpy(pio_data(vcpu), &vcpu->arch.state.gpr[GPR_RAX], sizeof(u32));
+	if (unlikely(debug_armed(vcpu)))
+		debug_access(vcpu, exit->io.port, exit->io.size, DR_PORT);
 	state_advance(vcpu, len);
-	if (unlikely(vcpu->arch.traps & TRAP_STEP))
+	if (unlikely(debug_waits(vcpu)))
 		vcpu->arch.io.owner = IO_STEPPED;
 	return TO_USER;
 }
@@ -59,6 +63,7 @@ static int exit_in(struct kvm_vcpu *vcpu, int len)
 	io->move.shift = 0;
 	io->move.size = io->move.width = vcpu->arch.exit.io.size;
 	io->move.sign = false;
+	io->move.linear = vcpu->arch.exit.io.port;
 	io->insn_len = len;
 	io->rip = vcpu->arch.state.rip;
 	return TO_USER;
@@ -86,7 +91,7 @@ static int exit_io(struct kvm_vcpu *vcpu)
 }
 
 /* A plain IN, or a plain MOV from a device: one register takes what userspace says. */
-static int resume_load(struct kvm_vcpu *vcpu, const void *data)
+static int resume_load(struct kvm_vcpu *vcpu, const void *data, enum dr_access access)
 {
 	struct vcpu_io *io = &vcpu->arch.io;
 
@@ -95,6 +100,8 @@ static int resume_load(struct kvm_vcpu *vcpu, const void *data)
 	if (io->rip != vcpu->arch.state.rip)
 		return TO_GUEST;
 	emu_move_load(&io->move, vcpu->arch.state.gpr, data);
+	if (unlikely(debug_armed(vcpu)))
+		debug_access(vcpu, io->move.linear, io->move.size, access);
 	return state_skip(vcpu, io->insn_len);
 }
 
@@ -102,12 +109,13 @@ int exit_resume(struct kvm_vcpu *vcpu)
 {
 	switch (vcpu->arch.io.owner) {
 	case IO_IN:
-		return resume_load(vcpu, pio_data(vcpu));
+		return resume_load(vcpu, pio_data(vcpu), DR_PORT);
 	case IO_LOAD:
-		return resume_load(vcpu, vcpu->run->mmio.data);
+		return resume_load(vcpu, vcpu->run->mmio.data, DR_READ);
 	case IO_STEPPED:
 		vcpu->arch.io.owner = IO_NOBODY;
-		return debug_stepped(vcpu);
+		/* the debugger may have gone */
+		return debug_waits(vcpu) ? debug_stepped(vcpu) : TO_GUEST;
 	default:
 		return glue_resume(vcpu);
 	}

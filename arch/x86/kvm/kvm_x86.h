@@ -69,6 +69,8 @@ struct vcpu_debug {
 	u32 control;			/* KVM_GUESTDBG_* */
 	bool own_tf;			/* a debugger steps, and the guest did at the entry */
 	bool live;			/* DR0 to DR3 are the guest's own between entry and exit */
+	u64 hits;			/* B0 to B3 of the instruction executed in software */
+	u64 told;			/* DR6 bits that the debugger will be told of */
 };
 
 /* The guest's TSC (time.c): guest = host * ratio + offset. */

@@ -61,7 +61,8 @@ void state_advance(struct kvm_vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
 	u64 next = state->rip + len;
-	u64 traps = state->pending_db | (state->rflags & X86_EFLAGS_TF ? DR_STEP : 0);
+	u64 traps = state->pending_db | vcpu->arch.debug.hits |
+		    (state->rflags & X86_EFLAGS_TF ? DR_STEP : 0);
 
 	/* only a carry out of EIP makes it worth asking for the mode */
 	if (unlikely((next ^ state->rip) >> 32) && state_code_bits(vcpu) != 64)
@@ -71,13 +72,13 @@ void state_advance(struct kvm_vcpu *vcpu, unsigned int len)
 	state->shadow = 0;
 	state->pending_db = 0;
 	if (unlikely(traps))
-		vcpu_debug_trap(vcpu, traps);
+		debug_traps(vcpu, traps);
 }
 
 int state_skip(struct kvm_vcpu *vcpu, unsigned int len)
 {
 	state_advance(vcpu, len);
-	return unlikely(vcpu->arch.traps & TRAP_STEP) ? debug_stepped(vcpu) : TO_GUEST;
+	return unlikely(debug_waits(vcpu)) ? debug_stepped(vcpu) : TO_GUEST;
 }
 
 static void reset_segment(struct x86_segment *seg, u16 attr)

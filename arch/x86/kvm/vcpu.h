@@ -12,6 +12,7 @@
 #include <asm/debugreg.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
+#include "cr.h"
 
 /* What a handler of an exit, or of anything that executes for the guest, says. */
 enum next_step {
@@ -201,9 +202,24 @@ void debug_enter(struct kvm_vcpu *vcpu);
 void debug_leave(struct kvm_vcpu *vcpu);
 /* An intercepted #DB or #BP: the debugger's (TO_USER, kvm_run filled) or the guest's (raised). */
 int debug_exception(struct kvm_vcpu *vcpu, u8 vector, u64 payload);
-/* An instruction was executed for the guest while a debugger steps: TO_USER if it wants to know. */
-int debug_stepped(struct kvm_vcpu *vcpu);
-/* DR7 as hardware is to have it: the guest's, or the debugger's. */
-u64 debug_effective_dr7(struct kvm_vcpu *vcpu);
+/* May there be a breakpoint?  Accesses that are made in software are to be told of then. */
+static inline bool debug_armed(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.debug.live || vcpu->arch.state.dr7_effective & 0xff;
+}
+
+bool debug_watches(struct kvm_vcpu *vcpu);		/* there is one */
+/* One of the instruction that is being executed; @address is linear, or a port. */
+void debug_access(struct kvm_vcpu *vcpu, u64 address, unsigned int len, enum dr_access access);
+/* It is over, with these traps (DR6 bits): the guest's are raised, a debugger's noted. */
+void debug_traps(struct kvm_vcpu *vcpu, u64 traps);
+
+/* It is over: does a debugger outside wait for that? */
+static inline bool debug_waits(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.traps & TRAP_STEP || vcpu->arch.debug.told;
+}
+
+int debug_stepped(struct kvm_vcpu *vcpu);		/* tell it: TO_USER */
 
 #endif /* ARCH_X86_KVM_VCPU_H */

@@ -171,7 +171,8 @@ struct emu_ctx;
 /**
  * struct emu_ops - where memory, devices and vector registers are
  * @translate: guest-linear @linear for reading or writing at emu_ctx.cpl; the answer holds up to
- *	the end of the 4 KiB page.  *gpa is guest-physical
+ *	the end of the 4 KiB page.  *gpa is guest-physical.  @len bytes are accessed, or more if
+ *	not emu_ctx.watched
  * @read: copy RAM at @gpa; never crosses a page
  * @write: same, the other way
  * @cmpxchg: replace @len (1, 2, 4, 8, 16) bytes at @gpa, a multiple of @len, atomically if they are
@@ -185,7 +186,8 @@ struct emu_ctx;
  * All return enum emu_mem, and are called in the order of the struct emu_ctx they belong to.
  */
 struct emu_ops {
-	enum emu_mem (*translate)(struct emu_ctx *ctx, u64 linear, bool write, u64 *gpa);
+	enum emu_mem (*translate)(struct emu_ctx *ctx, u64 linear, unsigned int len, bool write,
+				  u64 *gpa);
 	enum emu_mem (*read)(struct emu_ctx *ctx, u64 gpa, void *buf, unsigned int len);
 	enum emu_mem (*write)(struct emu_ctx *ctx, u64 gpa, const void *buf, unsigned int len);
 	enum emu_mem (*cmpxchg)(struct emu_ctx *ctx, u64 gpa, const void *old, const void *new,
@@ -208,6 +210,7 @@ struct emu_ops {
  * @cpl: for @ops->translate
  * @linear_bits: 48, or 57 with CR4.LA57: what is canonical in 64-bit mode
  * @ops: callbacks
+ * @watched: breakpoints wait for accesses: a string's elements are moved one at a time
  * @one_by_one: INS asks for one element at a time, which @io can hold
  * @pio_data: EMU_PIO_BYTES, shared with userspace: data of EMU_PIO_IN and EMU_PIO_OUT
  * @fault: filled on EMU_FAULT
@@ -218,6 +221,7 @@ struct emu_ctx {
 	struct emu_regs regs;
 	struct emu_seg seg[6];
 	bool protected;
+	bool watched;
 	bool one_by_one;
 	u8 cpl, linear_bits;
 	const struct emu_ops *ops;

@@ -135,10 +135,11 @@ enum emu_result step_map(struct step *s, struct span *span, unsigned int segment
 	span->parts = 0;
 	while (r == EMU_DONE && len) {
 		struct part *part = &span->part[span->parts++];
-		enum emu_mem mem = s->ctx->ops->translate(s->ctx, linear, write, &part->gpa);
+		enum emu_mem mem;
 
-		part->device = mem == EMU_MEM_DEVICE;
 		part->len = min(len, PAGE_BYTES - (unsigned int)(linear % PAGE_BYTES));
+		mem = s->ctx->ops->translate(s->ctx, linear, part->len, write, &part->gpa);
+		part->device = mem == EMU_MEM_DEVICE;
 		if (!part->device)
 			r = result_of(mem);
 		len -= part->len;

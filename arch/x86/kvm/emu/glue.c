@@ -37,13 +37,16 @@ static bool is_known(const struct vcpu_io *vio, u64 linear)
 	return vio->known && offset_in_page(linear) == offset_in_page(vio->gpa);
 }
 
-static enum emu_mem glue_translate_op(struct emu_ctx *ctx, u64 linear, bool write, u64 *gpa)
+static enum emu_mem glue_translate_op(struct emu_ctx *ctx, u64 linear, unsigned int len, bool write,
+				      u64 *gpa)
 {
 	struct kvm_vcpu *vcpu = vcpu_of(ctx);
 	struct walk_result walk;
 	unsigned long hva;
 	int r, idx;
 
+	if (unlikely(debug_armed(vcpu)))
+		debug_access(vcpu, linear, len, write ? DR_WRITE : DR_READ);
 	if (is_known(&vcpu->arch.io, linear)) {
 		*gpa = vcpu->arch.io.gpa;
 		return EMU_MEM_DEVICE;
@@ -284,6 +287,8 @@ static void fill(struct kvm_vcpu *vcpu, bool again)
 	memcpy(emu->regs.gpr, state->gpr, sizeof(emu->regs.gpr));
 	emu->regs.rip = state->rip;
 	emu->regs.rflags = state->rflags;
+	/* registers that are live need not have a breakpoint enabled: a handler has read DR6 */
+	emu->watched = debug_armed(vcpu) && debug_watches(vcpu);
 	/* between an exit to userspace and the answer only userspace can have changed the rest */
 	if (again && !(state->dirty & (STATE_CODE | STATE_SEG | STATE_CR)))
 		return;
@@ -301,7 +306,8 @@ static void take_over(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
 	struct emu_ctx *emu = &vcpu->arch.io.emu;
-	u64 traps = state->pending_db | (state->rflags & X86_EFLAGS_TF ? DR_STEP : 0);
+	u64 traps = state->pending_db | vcpu->arch.debug.hits |
+		    (state->rflags & X86_EFLAGS_TF ? DR_STEP : 0);
 
 	memcpy(state->gpr, emu->regs.gpr, sizeof(state->gpr));
 	state->rip = emu->regs.rip;
@@ -309,7 +315,7 @@ static void take_over(struct kvm_vcpu *vcpu)
 	state->shadow = 0;
 	state->pending_db = 0;
 	if (traps)
-		vcpu_debug_trap(vcpu, traps);
+		debug_traps(vcpu, traps);
 }
 
 /* @data: what is written, zero-extended; of a read 0 */
@@ -357,7 +363,7 @@ static int ask(struct kvm_vcpu *vcpu)
 	}
 	take_over(vcpu);
 	emu_io_forget(io);
-	vio->owner = vcpu->arch.traps & TRAP_STEP ? IO_STEPPED : IO_NOBODY;
+	vio->owner = debug_waits(vcpu) ? IO_STEPPED : IO_NOBODY;
 	return TO_USER;
 }
 
@@ -397,6 +403,19 @@ static bool should_pause(struct kvm_vcpu *vcpu)
 	       !events_idle(&vcpu->arch.events) || atomic_read(&vcpu->arch.inbox);
 }
 
+static enum emu_result attempt(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+	enum emu_result r;
+
+	vcpu->arch.debug.hits = 0;
+	r = emu_execute(&vio->emu, &vio->insn);
+	/* an instruction that is not over has met no breakpoint yet */
+	if (r != EMU_DONE && !(r == EMU_IO && vio->emu.io.committed))
+		vcpu->arch.debug.hits = 0;
+	return r;
+}
+
 /* Attempt after attempt, until the instruction is over, userspace is needed, or something waits. */
 static int execute(struct kvm_vcpu *vcpu, bool again)
 {
@@ -406,10 +425,10 @@ static int execute(struct kvm_vcpu *vcpu, bool again)
 	vcpu->stat.emulations++;
 	fill(vcpu, again);
 	do {
-		switch (emu_execute(&vio->emu, &vio->insn)) {
+		switch (attempt(vcpu)) {
 		case EMU_DONE:
 			take_over(vcpu);
-			if (unlikely(vcpu->arch.traps & TRAP_STEP))
+			if (unlikely(debug_waits(vcpu)))
 				return debug_stepped(vcpu);
 			break;
 		case EMU_IO:
@@ -461,8 +480,10 @@ static int execute_move(struct kvm_vcpu *vcpu, unsigned int len)
 		return TO_USER;
 	}
 	/* as with OUT: over, now that userspace has it */
+	if (unlikely(debug_armed(vcpu)))
+		debug_access(vcpu, move->linear, move->size, DR_WRITE);
 	state_advance(vcpu, len);
-	if (unlikely(vcpu->arch.traps & TRAP_STEP))
+	if (unlikely(debug_waits(vcpu)))
 		vio->owner = IO_STEPPED;
 	return TO_USER;
 }

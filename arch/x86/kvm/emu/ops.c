@@ -559,7 +559,7 @@ static enum emu_result map_batch(struct step *s, struct span *span, bool in, uns
 	enum emu_result r = step_map(s, span, segment, offset, size, in);
 
 	*count = 1;
-	if (r || span->part[0].device || (in && s->ctx->one_by_one))
+	if (r || span->part[0].device || s->ctx->watched || (in && s->ctx->one_by_one))
 		return r;
 	*count = batch(s, span->linear, offset);
 	if (*count > 1 && !step_widen(s, span, segment, offset, size * *count, in))

@@ -712,6 +712,70 @@ static void test_pdpte(void)
 	}
 }
 
+/* DR7 that watches one register: its number, what for (R/W), and how much of it (LEN). */
+static u64 watching(unsigned int i, unsigned int kind, unsigned int size, unsigned int enable)
+{
+	return (u64)enable << 2 * i | (u64)(size << 2 | kind) << (16 + 4 * i);
+}
+
+/* Byte by byte: is one of the access's among the watched? */
+static bool touches(u64 dr, unsigned int size, u64 address, unsigned int len)
+{
+	static const unsigned int bytes[] = { 1, 2, 8, 4 };
+	u64 first = dr / bytes[size] * bytes[size];
+	unsigned int i;
+
+	for (i = 0; i < len; i++)
+		if (address + i >= first && address + i < first + bytes[size])
+			return true;
+	return false;
+}
+
+static void test_breakpoints(void)
+{
+	/* by R/W: execution, writes, ports, reads and writes */
+	static const bool watches[4][3] = {
+		[1] = { [DR_WRITE] = true },
+		[2] = { [DR_PORT] = true },
+		[3] = { [DR_READ] = true, [DR_WRITE] = true },
+	};
+	static const u64 bases[] = { 0x1000, 0xfffffffffff0 };
+	unsigned int n, b, len;
+
+	for (n = 0; n < 4 * 4 * 4 * 4 * 3; n++) {
+		unsigned int i = n & 3, kind = n >> 2 & 3, size = n >> 4 & 3, enable = n >> 6 & 3;
+		enum dr_access access = n >> 8;
+		u64 address, dr[4] = { 1, 1, 1, 1 };
+
+		for (b = 0; b < ARRAY_SIZE(bases); b++)
+			for (dr[i] = bases[b]; dr[i] < bases[b] + 8; dr[i]++)
+				for (address = bases[b] - 16; address < bases[b] + 16; address++)
+					for (len = 1; len <= 16; len *= 2) {
+						bool hit = enable && watches[kind][access] &&
+							   touches(dr[i], size, address, len);
+						u64 dr7 = watching(i, kind, size, enable);
+
+						CHECK(dr_hits(dr, dr7, address, len, access) ==
+						      (hit ? 1ULL << i : 0), "%u: %llx, %llx",
+						      n, LL(dr[i]), LL(address));
+					}
+	}
+}
+
+/* Two at once, and one that is off. */
+static void test_several_breakpoints(void)
+{
+	const u64 dr[] = { 0x2000, 0x2004, 0x2000, 0x2002 };
+	u64 dr7 = watching(0, 1, 3, 1) | watching(1, 3, 0, 2) | watching(2, 1, 0, 0) |
+		  watching(3, 3, 1, 3);
+
+	CHECK(dr_hits(dr, dr7, 0x2000, 8, DR_WRITE) == 0xb, "all three");
+	CHECK(dr_hits(dr, dr7, 0x2000, 8, DR_READ) == 0xa, "reads");
+	CHECK(dr_hits(dr, dr7, 0x2005, 8, DR_WRITE) == 0, "behind");
+	CHECK(dr_hits(dr, dr7, 0x1ff8, 8, DR_WRITE) == 0, "before");
+	CHECK(dr_hits(dr, 0x400, 0x2000, 8, DR_WRITE) == 0, "none enabled");
+}
+
 int main(void)
 {
 	check_run("cr, " COMPILER ": CR0 that the guest may write", test_cr0);
@@ -729,5 +793,7 @@ int main(void)
 	check_run("cr, " COMPILER ": XCR0 bits that exist", test_xcr0_limits);
 	check_run("cr, " COMPILER ": PAT memory types", test_pat);
 	check_run("cr, " COMPILER ": entries of PAE paging", test_pdpte);
+	check_run("cr, " COMPILER ": breakpoints", test_breakpoints);
+	check_run("cr, " COMPILER ": several breakpoints", test_several_breakpoints);
 	return check_end();
 }

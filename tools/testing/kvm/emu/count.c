@@ -39,9 +39,11 @@ static const struct subject subjects[] = {
 	{ "execute mov from device", "\x8b\x07", 2, true, 1200 },
 };
 
-static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, bool write, u64 *gpa)
+static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, unsigned int len, bool write,
+			      u64 *gpa)
 {
 	(void)ctx;
+	(void)len;
 	(void)write;
 	*gpa = linear;
 	return EMU_MEM_DEVICE;

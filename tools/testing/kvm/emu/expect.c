@@ -406,10 +406,12 @@ static void port_traffic(const char *in, const char *out, u16 port, u8 *data, un
 	}
 }
 
-static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, bool write, u64 *gpa)
+static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, unsigned int len, bool write,
+			      u64 *gpa)
 {
 	enum kind kind;
 
+	(void)len;
 	if (linear >> 16 == 0xffff)	/* the last 64 KiB of 4 GiB are the first once more */
 		linear &= 0xffff;
 	kind = kind_of(linear);

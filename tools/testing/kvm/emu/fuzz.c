@@ -38,10 +38,12 @@ static enum emu_mem any_answer(struct emu_ctx *ctx)
 /* Tables that nobody changes under the instruction */
 static bool stable;
 
-static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, bool write, u64 *gpa)
+static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, unsigned int len, bool write,
+			      u64 *gpa)
 {
 	u8 choice = stable ? (linear >> 12) * 0x55 : next(1);
 
+	(void)len;
 	(void)write;
 	*gpa = linear;
 	ctx->fault.vector = 14;

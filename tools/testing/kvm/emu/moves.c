@@ -26,9 +26,11 @@ static u64 any(void)
 	return seed;
 }
 
-static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, bool write, u64 *gpa)
+static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, unsigned int len, bool write,
+			      u64 *gpa)
 {
 	(void)ctx;
+	(void)len;
 	(void)write;
 	*gpa = linear;
 	return EMU_MEM_DEVICE;

@@ -302,12 +302,15 @@ static u8 *shadow_at(u64 linear, unsigned int len)
 	return at < ARENA_BYTES && at + len <= ARENA_BYTES ? shadow + at : NULL;
 }
 
-static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, bool write, u64 *gpa)
+static enum emu_mem translate(struct emu_ctx *ctx, u64 linear, unsigned int len, bool write,
+			      u64 *gpa)
 {
 	bool second = linear - (u64)arena >= ARENA_BYTES / 2;
 
 	(void)write;
 	*gpa = linear;
+	if (!len || linear % 4096 + len > 4096)
+		abort();
 	if (!shadow_at(linear, 1)) {
 		ctx->fault = (struct emu_fault) { .vector = 14, .has_error = true };
 		return EMU_MEM_FAULT;

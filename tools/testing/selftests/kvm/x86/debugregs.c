@@ -192,4 +192,167 @@ TEST_F(debugregs, guest_data_breakpoint)
 	EXPECT_EQ(4ULL, log_at(self->vm, 0)->dr6 & 0xf);
 }
 
+/*
+ * Breakpoints of accesses that the processor has not made itself: those of devices and ports, and
+ * of memory in an instruction that touches a device as well.
+ */
+
+#define CR4_DE		0x8ULL
+#define DR7_L0		0x1ULL
+#define WATCH_WRITES	1
+#define WATCH_PORTS	2
+#define WATCH_BOTH	3
+#define DR7_WATCH(watch, len)	(DR7_INIT | DR7_L0 | (watch) << 16 | ((len) - 1ULL) << 18)
+
+GUEST(dev_store,
+	"mov %eax, " STR(MMIO) "\n"
+	"dev_store_after: jmp rt_done");
+GUEST(dev_load,
+	"mov " STR(MMIO) ", %eax\n"
+	"dev_load_after: jmp rt_done");
+GUEST(dev_add,
+	"addl $1, " STR(MMIO) "\n"
+	"dev_add_after: jmp rt_done");
+GUEST(dev_copy,
+	"mov $" STR(MMIO) ", %esi\n"
+	"mov $" STR(DATA) ", %edi\n"
+	"movsl\n"
+	"dev_copy_after: jmp rt_done");
+GUEST(dev_out,
+	"out %al, $" STR(PORT_DATA) "\n"
+	"dev_out_after: jmp rt_done");
+GUEST(dev_in,
+	"in $" STR(PORT_DATA) ", %al\n"
+	"dev_in_after: jmp rt_done");
+GUEST(dev_outs,
+	"mov $" STR(DATA) ", %esi\n"
+	"mov $4, %ecx\n"
+	"mov $" STR(PORT_DATA) ", %edx\n"
+	"dev_outs_itself: rep outsb\n"
+	"jmp rt_done");
+LABEL(dev_store_after);
+LABEL(dev_load_after);
+LABEL(dev_add_after);
+LABEL(dev_copy_after);
+LABEL(dev_out_after);
+LABEL(dev_in_after);
+LABEL(dev_outs_itself);
+
+FIXTURE(access) {
+	struct vm vm[1];
+};
+
+FIXTURE_VARIANT(access) {
+	const uint8_t *code, *after;	/* where the trap comes; NULL: it does not */
+	uint64_t watched;
+	unsigned int watch, len;
+};
+
+FIXTURE_VARIANT_ADD(access, store) { dev_store, dev_store_after, MMIO, WATCH_WRITES, 4 };
+FIXTURE_VARIANT_ADD(access, last_byte) { dev_store, dev_store_after, MMIO + 3, WATCH_WRITES, 1 };
+FIXTURE_VARIANT_ADD(access, store_beside) { dev_store, NULL, MMIO + 4, WATCH_WRITES, 4 };
+FIXTURE_VARIANT_ADD(access, load) { dev_load, dev_load_after, MMIO, WATCH_BOTH, 4 };
+FIXTURE_VARIANT_ADD(access, load_is_no_write) { dev_load, NULL, MMIO, WATCH_WRITES, 4 };
+FIXTURE_VARIANT_ADD(access, add) { dev_add, dev_add_after, MMIO, WATCH_WRITES, 4 };
+FIXTURE_VARIANT_ADD(access, copy_from) { dev_copy, dev_copy_after, MMIO, WATCH_BOTH, 1 };
+FIXTURE_VARIANT_ADD(access, copy_to_memory) { dev_copy, dev_copy_after, DATA, WATCH_WRITES, 1 };
+FIXTURE_VARIANT_ADD(access, out) { dev_out, dev_out_after, PORT_DATA, WATCH_PORTS, 1 };
+FIXTURE_VARIANT_ADD(access, in) { dev_in, dev_in_after, PORT_DATA, WATCH_PORTS, 1 };
+FIXTURE_VARIANT_ADD(access, out_beside) { dev_out, NULL, PORT_DATA + 1, WATCH_PORTS, 1 };
+FIXTURE_VARIANT_ADD(access, string) { dev_outs, dev_outs_itself, DATA + 1, WATCH_BOTH, 1 };
+
+FIXTURE_SETUP(access)
+{
+	struct kvm_sregs sregs;
+
+	VM_SETUP(self->vm, 0);
+	vm_start(self->vm, GA(variant->code), 0);
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_SREGS, &sregs));
+	sregs.cr4 |= CR4_DE;
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_SREGS, &sregs));
+}
+
+FIXTURE_TEARDOWN(access)
+{
+	vm_destroy(self->vm);
+}
+
+/* Plays the devices until something else comes; how many bytes went out by the port. */
+static int run_devices(struct vm *vm, unsigned int *bytes)
+{
+	int reason;
+
+	*bytes = 0;
+	for (;;) {
+		reason = vm_run(vm);
+		if (reason == KVM_EXIT_IO && vm->run->io.port == PORT_DATA)
+			*bytes += vm->run->io.count;
+		else if (reason != KVM_EXIT_MMIO)
+			return reason;
+	}
+}
+
+TEST_F(access, guests_breakpoint)
+{
+	struct kvm_debugregs debugregs = {
+		.db = { variant->watched }, .dr6 = DR6_INIT,
+		.dr7 = DR7_WATCH(variant->watch, variant->len),
+	};
+	unsigned int bytes;
+
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_DEBUGREGS, &debugregs));
+	ASSERT_EQ(KVM_EXIT_IO, run_devices(self->vm, &bytes)) {
+		TH_LOG("%s", vm_why(self->vm));
+	}
+	ASSERT_EQ(PORT_DONE, self->vm->run->io.port);
+	if (!variant->after) {
+		EXPECT_EQ(0U, log_count(self->vm));
+		return;
+	}
+	ASSERT_EQ(1U, log_count(self->vm));
+	EXPECT_TRUE(log_is(self->vm, 0, 1, NO_EC, GA(variant->after))) {
+		TH_LOG("%s", log_text(self->vm));
+	}
+	EXPECT_EQ(1ULL, log_at(self->vm, 0)->dr6 & 0xf);
+}
+
+TEST_F(access, debuggers_breakpoint)
+{
+	struct kvm_guest_debug debug = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP,
+		.arch.debugreg = {
+			variant->watched, 0, 0, 0, 0, 0, 0,
+			DR7_WATCH(variant->watch, variant->len),
+		},
+	};
+	unsigned int bytes;
+
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_GUEST_DEBUG, &debug));
+	ASSERT_EQ(variant->after ? KVM_EXIT_DEBUG : KVM_EXIT_IO, run_devices(self->vm, &bytes)) {
+		TH_LOG("%s", vm_why(self->vm));
+	}
+	EXPECT_EQ(0U, log_count(self->vm));
+	if (!variant->after)
+		return;
+	EXPECT_EQ(GA(variant->after), self->vm->run->debug.arch.pc);
+	EXPECT_EQ(1ULL, self->vm->run->debug.arch.dr6 & 0xf);
+	EXPECT_EQ(0ULL, self->vm->run->debug.arch.dr6 & 0x4000);
+}
+
+/* Of a string: the trap comes behind the byte that is watched, and no byte is lost. */
+TEST_F(debugregs, string_goes_on)
+{
+	struct kvm_debugregs debugregs = {
+		.db = { DATA + 1 }, .dr6 = DR6_INIT, .dr7 = DR7_WATCH(WATCH_BOTH, 1),
+	};
+	unsigned int bytes;
+
+	vm_start(self->vm, GA(dev_outs), 0);
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_DEBUGREGS, &debugregs));
+	ASSERT_EQ(KVM_EXIT_IO, run_devices(self->vm, &bytes));
+	EXPECT_EQ(4U, bytes);
+	ASSERT_EQ(1U, log_count(self->vm));
+	EXPECT_EQ(GA(dev_outs_itself), log_at(self->vm, 0)->rip);
+}
+
 TEST_HARNESS_MAIN
