@@ -7,7 +7,7 @@
  * a #DE of 2 bytes, a #UD of 2, a #GP of 3, a #PF of 8.  R14 is not 0 where the processor makes
  * double faults of events that KVM has injected.
  */
-#include "layout.h"
+#include "torture.h"
 
 #define TF		0x100
 #define ABSENT		0x180000	/* mapped, and taken out of the tables */
@@ -67,6 +67,14 @@ torture_round:
 	pushfq
 	andq	$~TF, (%rsp)
 	popfq
+
+	/* where breakpoints are at times: on memory, behind a shadow, on a device */
+	movq	$SEL_DATA, WATCHED
+	mov	WATCHED, %ss
+	nop
+	mov	WATCHED, %ss
+	int	$0x83
+	mov	%r9, WATCHED_DEVICE
 
 	/* devices */
 	in	$PORT_DATA, %al

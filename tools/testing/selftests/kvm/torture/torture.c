@@ -18,11 +18,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "kvm_lib.h"
+#include "torture.h"
 
 #define FRESH_VCPUS	48		/* in one VM, one after the other */
 #define LOG_FULL	(LOG_ENTRIES / 2)
 #define REPORTED	10
 #define ENOUGH_MOVES	20000		/* to have met everything that happens at boundaries */
+#define DR7_NOTHING	0x400
+#define DR7_WATCH	0x9b0405	/* L0, 8 bytes, reads and writes; L1, 8 bytes, writes */
 #define SPARE_ENTRIES	256		/* of the table of CPUID */
 
 LABEL(torture_start);
@@ -232,6 +235,7 @@ struct plan {
 	unsigned int vector;		/* of an interrupt, or 0 */
 	uint64_t page;			/* taken away for this step, or 0 */
 	uint64_t value;			/* what devices say */
+	enum { AS_BEFORE, WATCH, DO_NOT_WATCH } watch;	/* the guest's breakpoints */
 };
 
 static struct plan make_plan(void)
@@ -242,12 +246,25 @@ static struct plan make_plan(void)
 	struct plan plan = { .value = random64() };
 
 	/* a handler is 45 steps: more would leave no time for the guest's own events */
+	plan.watch = (r >> 40 & 63) < 3 ? r >> 40 & 63 : 0;
 	plan.nmi = !(r & 255);
 	if (!(r >> 8 & 31))
 		plan.vector = 0x40 + (r >> 16 & 7);
 	if (!(r >> 24 & 15))
 		plan.page = pages[(r >> 32) % (sizeof(pages) / sizeof(pages[0]))];
 	return plan;
+}
+
+/* Reads and writes of the memory, writes to the device. */
+static void set_breakpoints(struct vm *vm, bool on)
+{
+	struct kvm_debugregs debugregs;
+
+	must(vcpu_ioctl(vm, KVM_GET_DEBUGREGS, &debugregs), "KVM_GET_DEBUGREGS");
+	debugregs.db[0] = WATCHED;
+	debugregs.db[1] = WATCHED_DEVICE;
+	debugregs.dr7 = on ? DR7_WATCH : DR7_NOTHING;
+	must(vcpu_ioctl(vm, KVM_SET_DEBUGREGS, &debugregs), "KVM_SET_DEBUGREGS");
 }
 
 /*
@@ -262,6 +279,8 @@ static enum stop step(struct vm *vm, const struct plan *plan)
 
 	/* anew: a delivery has ended TF, and Linux's KVM does not set it again by itself */
 	step_from_outside(vm);
+	if (plan->watch)
+		set_breakpoints(vm, plan->watch == WATCH);
 	if (plan->nmi)
 		vm_nmi(vm);
 	if (plan->vector && vm->run->ready_for_interrupt_injection)
