@@ -3,11 +3,14 @@
  * crash KERNEL INITRD CMDLINE - panic with a guest running, and a kernel loaded to come after.
  *
  * A processor on which virtualization is still on does not let the next kernel start: in VMX
- * operation its first write of CR4 faults, and INIT is not let through.  See run-crash.
+ * operation its first write of CR4 faults, and INIT is not let through.  The guest has a processor
+ * to itself, if there are two: the panic comes to it as an NMI.  See run-crash.
  */
+#define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -26,9 +29,19 @@ static int must(int result, const char *what)
 	return result;
 }
 
+static void stay_on(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);	/* or not: there may be only one */
+}
+
 /* It never comes back. */
 static void *run(void *vcpu)
 {
+	stay_on(1);
 	ioctl(*(int *)vcpu, KVM_RUN, 0);
 	return NULL;
 }
@@ -68,6 +81,7 @@ int main(int argc, char **argv)
 	must(syscall(SYS_kexec_file_load, must(open(argv[1], O_RDONLY), argv[1]),
 		     must(open(argv[2], O_RDONLY), argv[2]), strlen(argv[3]) + 1, argv[3],
 		     KEXEC_FILE_ON_CRASH), "kexec_file_load");
+	stay_on(0);
 	vcpu = make_guest();
 	if (pthread_create(&thread, NULL, run, &vcpu))
 		errx(1, "pthread_create");
