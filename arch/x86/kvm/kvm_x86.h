@@ -86,7 +86,7 @@ enum io_owner {
 	IO_NOBODY,
 	IO_IN,			/* a plain IN: exit.c */
 	IO_LOAD,		/* a plain MOV from a device: emu/glue.c */
-	IO_STEPPED,		/* nothing, but a debugger is still to be told of the last OUT */
+	IO_STEPPED,		/* nothing, but a debugger is to be told of a write */
 	IO_EMULATOR,		/* a read of the executor: emu/glue.c */
 	IO_CARRIED,		/* the same, from another vCPU: @insn is still to be fetched */
 };
