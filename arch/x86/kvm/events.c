@@ -139,6 +139,46 @@ void events_irq(struct vcpu_events *ev, u8 vector)
 	ev->irq = (struct event){ .kind = EVENT_IRQ, .vector = vector };
 }
 
+void events_init(struct vcpu_events *ev)
+{
+	ev->init = true;
+	ev->sipi = false;
+	if (ev->mp_state == KVM_MP_STATE_SIPI_RECEIVED)
+		ev->mp_state = KVM_MP_STATE_INIT_RECEIVED;
+}
+
+void events_sipi(struct vcpu_events *ev, u8 vector)
+{
+	if (ev->sipi || ev->mp_state == KVM_MP_STATE_SIPI_RECEIVED)
+		return;
+	if (ev->init)
+		ev->sipi = true;
+	else if (ev->mp_state == KVM_MP_STATE_INIT_RECEIVED)
+		ev->mp_state = KVM_MP_STATE_SIPI_RECEIVED;
+	else
+		return;
+	ev->sipi_vector = vector;
+}
+
+void events_initialised(struct vcpu_events *ev, bool boot)
+{
+	u32 waits = ev->sipi ? KVM_MP_STATE_SIPI_RECEIVED : KVM_MP_STATE_INIT_RECEIVED;
+
+	*ev = (struct vcpu_events){
+		.sipi_vector = ev->sipi_vector,
+		.mp_state = boot ? KVM_MP_STATE_RUNNABLE : waits,
+	};
+}
+
+bool events_take_sipi(struct vcpu_events *ev, u8 *vector)
+{
+	if (ev->init || ev->mp_state != KVM_MP_STATE_SIPI_RECEIVED)
+		return false;
+	ev->mp_state = KVM_MP_STATE_RUNNABLE;
+	*vector = ev->sipi_vector;
+	return true;
+}
+
 static bool nmi_open(const struct vcpu_events *ev, const struct event_gates *gates)
 {
 	/*
@@ -184,12 +224,15 @@ static u8 choose(const struct vcpu_events *ev, const struct event_gates *gates)
 		return FROM_IRQ;
 	if (ev->nmi_pending && nmi_open(ev, gates))
 		return FROM_NMI;
+	if (gates->irq_offered && events_irq_open(gates))
+		return FROM_CONTROLLER;
 	return FROM_NOWHERE;
 }
 
 static struct event chosen_event(const struct vcpu_events *ev, u8 from)
 {
 	static const struct event nmi = { .kind = EVENT_NMI, .vector = VECTOR_NMI };
+	static const struct event offered = { .kind = EVENT_IRQ };
 
 	switch (from) {
 	case FROM_INFLIGHT:
@@ -201,6 +244,8 @@ static struct event chosen_event(const struct vcpu_events *ev, u8 from)
 	case FROM_NMI_BEGUN:
 	case FROM_NMI:
 		return nmi;
+	case FROM_CONTROLLER:
+		return offered;
 	default:
 		return no_event;
 	}
@@ -216,12 +261,14 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 	struct event_plan plan = { .irq_window = gates->irq_wanted };
 	bool irq_left, begun_left, nmi_left, masked, held;
 
-	if (events_idle(ev)) {
+	if (events_idle(ev) && !gates->irq_offered) {
 		plan.step = gates->trap_waits;
 		return plan;
 	}
 	if (ev->shutdown)
 		return (struct event_plan){ .shutdown = true };
+	if (ev->init)
+		return (struct event_plan){ .init = true };
 	plan.from = choose(ev, gates);
 	plan.inject = chosen_event(ev, plan.from);
 	if (gates->real_mode)
@@ -229,6 +276,7 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 	plan.set_rf = plan.from == FROM_FAULT && sets_rf(&ev->fault);
 
 	irq_left = gates->irq_wanted ||
+		   (gates->irq_offered && plan.from != FROM_CONTROLLER) ||
 		   (ev->irq.kind && plan.from != FROM_IRQ && !re_executes(&ev->irq));
 	begun_left = ev->nmi_begun && plan.from != FROM_NMI_BEGUN;
 	nmi_left = ev->nmi_pending - (plan.from == FROM_NMI) + begun_left;
@@ -343,8 +391,13 @@ void events_exit(struct vcpu_events *ev, const struct event_report *report)
 
 bool events_wake(const struct vcpu_events *ev, const struct event_gates *gates)
 {
-	return ev->shutdown || events_first(ev) || ev->irq.kind == EVENT_SOFT_IRQ ||
-	       (ev->irq.kind && gates->if_set) || (ev->nmi_pending && ev->nmi_mask == NMI_OPEN);
+	if (ev->shutdown || ev->init || ev->mp_state == KVM_MP_STATE_SIPI_RECEIVED)
+		return true;
+	if (ev->mp_state != KVM_MP_STATE_RUNNABLE && ev->mp_state != KVM_MP_STATE_HALTED)
+		return false;
+	return events_first(ev) || ev->irq.kind == EVENT_SOFT_IRQ ||
+	       ((ev->irq.kind || gates->irq_offered) && gates->if_set) ||
+	       (ev->nmi_pending && ev->nmi_mask == NMI_OPEN);
 }
 
 static bool is_unmeasured(const struct event *event)
@@ -405,13 +458,18 @@ void events_get(const struct vcpu_events *ev, const struct event_abi *abi, u8 sh
 	out->nmi.pending = ev->nmi_pending;
 	out->nmi.masked = ev->nmi_mask != NMI_OPEN;
 	out->triple_fault.pending = ev->shutdown && abi->triple_fault;
+	out->smi.latched_init = ev->init;
+	if (ev->init ? ev->sipi : ev->mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
+		out->sipi_vector = ev->sipi_vector;
+		out->flags |= KVM_VCPUEVENT_VALID_SIPI_VECTOR;
+	}
 }
 
 static bool set_is_valid(const struct event_abi *abi, const struct kvm_vcpu_events *in)
 {
 	bool exception = in->exception.injected || in->exception.pending;
 
-	/* a SIPI vector may be said, and is nobody's without an APIC in the kernel */
+	/* a SIPI and an INIT may be said, and are nobody's without an APIC in the kernel */
 	if (in->flags & ~(events_flags(abi) | KVM_VCPUEVENT_VALID_SIPI_VECTOR))
 		return false;
 	if (exception && (in->exception.nr >= EXCEPTIONS || in->exception.nr == VECTOR_NMI))
@@ -455,25 +513,72 @@ static void set_irq(struct vcpu_events *ev, const struct kvm_vcpu_events *in)
 	ev->irq.insn_len = in->interrupt.soft ? INSN_LEN_UNKNOWN : 0;
 }
 
+static void set_nmi(struct vcpu_events *ev, const struct kvm_vcpu_events *in)
+{
+	ev->nmi_begun = in->nmi.injected;
+	ev->nmi_mask = in->nmi.masked ? NMI_MASKED : NMI_OPEN;
+	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
+		ev->nmi_pending = in->nmi.pending;
+	ev->nmi_pending = min(ev->nmi_pending, nmi_limit(ev));
+}
+
+/*
+ * A vCPU that waits for a SIPI has it by KVM_SET_MP_STATE, before or behind this call; one that is
+ * yet to take an INIT has it by the vector's being said.
+ */
+static void set_startup(struct vcpu_events *ev, const struct kvm_vcpu_events *in)
+{
+	bool vector = in->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR;
+
+	if (vector)
+		ev->sipi_vector = in->sipi_vector;
+	if (in->flags & KVM_VCPUEVENT_VALID_SMM) {
+		ev->init = in->smi.latched_init;
+		ev->sipi = ev->init && vector;
+	}
+}
+
 int events_set(struct vcpu_events *ev, const struct event_abi *abi, u8 *shadow,
 	       const struct kvm_vcpu_events *in)
 {
-	bool shutdown = ev->shutdown;
-	u8 pending = ev->nmi_pending;
+	const struct vcpu_events old = *ev;
 
 	if (!set_is_valid(abi, in))
 		return -EINVAL;
-	events_reset(ev);
+	*ev = (struct vcpu_events){
+		.nmi_pending = old.nmi_pending,
+		.init = old.init,
+		.sipi = old.sipi,
+		.sipi_vector = old.sipi_vector,
+		.mp_state = old.mp_state,
+	};
 	set_exception(ev, in);
 	set_irq(ev, in);
-	ev->nmi_begun = in->nmi.injected;
-	ev->nmi_mask = in->nmi.masked ? NMI_MASKED : NMI_OPEN;
-	ev->nmi_pending = in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING ? in->nmi.pending :
-									pending;
-	ev->nmi_pending = min(ev->nmi_pending, nmi_limit(ev));
+	set_nmi(ev, in);
+	if (abi->apic)
+		set_startup(ev, in);
 	ev->shutdown = in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT ? in->triple_fault.pending :
-								      shutdown;
+								      old.shutdown;
 	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		*shadow = in->interrupt.shadow & SHADOW_ANY;
+	return 0;
+}
+
+int events_set_mp_state(struct vcpu_events *ev, const struct event_abi *abi, u32 mp_state)
+{
+	switch (mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+	case KVM_MP_STATE_HALTED:
+		break;
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_SIPI_RECEIVED:
+		if (abi->apic)
+			break;
+		fallthrough;
+	default:
+		return -EINVAL;
+	}
+	ev->mp_state = mp_state;
 	return 0;
 }

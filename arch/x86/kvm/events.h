@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * events.h - what a vCPU takes next: exceptions, interrupts, NMIs, shutdown.
+ * events.h - what a vCPU takes next: exceptions, interrupts, NMIs, INIT, SIPI, shutdown.
  *
  * One struct holds all of it, one function (events_plan) decides, and the
  * backends only translate the decision.  No other place in the tree asks
@@ -14,7 +14,7 @@
 #define ARCH_X86_KVM_EVENTS_H
 
 #include "pure.h"
-#include <asm/kvm.h>
+#include <linux/kvm.h>
 
 enum event_kind {
 	EVENT_NONE,
@@ -72,6 +72,11 @@ enum nmi_mask {
  * @nmi_mask:	enum nmi_mask
  * @shutdown:	a triple fault that userspace has not been told of
  * @fault_restored: @fault came by events_set(), not by the vCPU's own doing
+ * @init:	an INIT is latched
+ * @sipi:	and a SIPI behind it
+ * @sipi_vector: of @sipi, or of KVM_MP_STATE_SIPI_RECEIVED; the page where the vCPU starts
+ * @mp_state:	KVM_MP_STATE_RUNNABLE, _HALTED, _UNINITIALIZED (waits for an INIT), _INIT_RECEIVED
+ *		(waits for a SIPI) or _SIPI_RECEIVED (has it)
  *
  * @inflight and @fault are never both set when events_plan() is asked.
  */
@@ -84,6 +89,10 @@ struct vcpu_events {
 	u8 nmi_mask;
 	bool shutdown;
 	bool fault_restored;
+	bool init;
+	bool sipi;
+	u8 sipi_vector;
+	u8 mp_state;
 };
 
 /**
@@ -92,6 +101,7 @@ struct vcpu_events {
  * @shadow:	SHADOW_* bits: the next instruction runs before an interrupt (MOV SS: also an NMI)
  * @real_mode:	CR0.PE is 0: no error codes
  * @irq_wanted:	something outside waits for the moment an interrupt could be taken
+ * @irq_offered: a controller in the kernel has an interrupt for this vCPU
  * @trap_waits:	a debug trap waits for the end of @shadow, and hardware does not know of it
  * @stepped:	a debugger outside wants to know of each instruction, and of each delivery
  */
@@ -100,15 +110,18 @@ struct event_gates {
 	u8 shadow;
 	bool real_mode;
 	bool irq_wanted;
+	bool irq_offered;
 	bool trap_waits;
 	bool stepped;
 };
 
 /**
  * struct event_plan - the decision for one VM entry; a value, thrown away if the entry is not made
- * @inject:	what the guest takes with this entry
+ * @inject:	what the guest takes with this entry; the vector of one that a controller offers is
+ *		known when it has been acknowledged, between events_plan() and events_commit()
  * @from:	which slot of struct vcpu_events it comes from
  * @shutdown:	do not enter; report a triple fault
+ * @init:	do not enter; reset the vCPU, as events_initialised() says, and ask again
  * @irq_window:	exit as soon as an interrupt can be taken
  * @nmi_window:	exit as soon as an NMI can be taken
  * @again:	exit right behind the delivery: at its handler's first instruction another goes or
@@ -125,6 +138,7 @@ struct event_plan {
 	struct event inject;
 	u8 from;
 	bool shutdown;
+	bool init;
 	bool irq_window;
 	bool nmi_window;
 	bool again;
@@ -134,7 +148,15 @@ struct event_plan {
 	bool set_rf;
 };
 
-enum event_source { FROM_NOWHERE, FROM_INFLIGHT, FROM_FAULT, FROM_NMI_BEGUN, FROM_IRQ, FROM_NMI };
+enum event_source {
+	FROM_NOWHERE,
+	FROM_INFLIGHT,
+	FROM_FAULT,
+	FROM_NMI_BEGUN,
+	FROM_IRQ,
+	FROM_NMI,
+	FROM_CONTROLLER,
+};
 
 /**
  * struct event_report - what a VM exit says of events, filled by the backend
@@ -158,13 +180,15 @@ struct event_report {
  * struct event_abi - how one vCPU speaks the ABI of KVM_GET/SET_VCPU_EVENTS
  * @payload:	KVM_CAP_EXCEPTION_PAYLOAD is enabled
  * @triple_fault: KVM_CAP_X86_TRIPLE_FAULT_EVENT is enabled
+ * @apic:	the local APIC is in the kernel: there are INITs and SIPIs
  */
 struct event_abi {
 	bool payload;
 	bool triple_fault;
+	bool apic;
 };
 
-/* kvm_vcpu_events.flags, as events_get() says them. */
+/* kvm_vcpu_events.flags, as events_get() says them of all but a SIPI. */
 static inline u32 events_flags(const struct event_abi *abi)
 {
 	return KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
@@ -175,8 +199,10 @@ static inline u32 events_flags(const struct event_abi *abi)
 /* Is there nothing at all to decide on?  The common case of an exit, and of an image. */
 static inline bool events_idle(const struct vcpu_events *ev)
 {
+	/* one bit of mp_state is that of KVM_MP_STATE_SIPI_RECEIVED alone */
 	return !(ev->inflight.kind | ev->fault.kind | ev->irq.kind | ev->nmi_begun |
-		 ev->nmi_pending | ev->nmi_mask | ev->shutdown);
+		 ev->nmi_pending | ev->nmi_mask | ev->shutdown | ev->init |
+		 (ev->mp_state & KVM_MP_STATE_SIPI_RECEIVED));
 }
 
 /* Does the frame of this event hold an address behind the instruction that made it? */
@@ -234,13 +260,30 @@ void events_nmi(struct vcpu_events *ev);
 /* The interrupt controller hands a vector over (KVM_INTERRUPT); one that waits is replaced. */
 void events_irq(struct vcpu_events *ev, u8 vector);
 
+/* An INIT arrives.  What came before it is void, and that is not looked at before it is taken. */
+void events_init(struct vcpu_events *ev);
+
+/* A SIPI arrives: latched by who waits for one or is about to, once; void for everybody else. */
+void events_sipi(struct vcpu_events *ev, u8 vector);
+
+/**
+ * events_initialised - the vCPU takes its INIT: what is left is a SIPI behind it
+ * @ev: the machine
+ * @boot: this is the boot processor, which starts; others wait for their SIPI
+ */
+void events_initialised(struct vcpu_events *ev, bool boot);
+
+/* A vCPU that waits for a SIPI takes it, if there is one: true, and @vector, and it runs. */
+bool events_take_sipi(struct vcpu_events *ev, u8 *vector);
+
 /**
  * events_plan - decide what the guest takes with the next entry
  * @ev: the machine, unchanged
  * @gates: the vCPU's registers
  *
- * Order: what has begun (exception, soft event) or was raised; an NMI begun; an interrupt handed
- * over, if the gates let it in; a latched NMI.  What cannot go, or comes second, gets a window.
+ * Order: shutdown; an INIT; what has begun (exception, soft event) or was raised; an NMI begun; an
+ * interrupt handed over, if the gates let it in; a latched NMI; one that a controller offers.  What
+ * cannot go, or comes second, gets a window.
  */
 struct event_plan events_plan(const struct vcpu_events *ev, const struct event_gates *gates);
 
@@ -250,7 +293,7 @@ void events_commit(struct vcpu_events *ev, const struct event_plan *plan);
 /* An exit came: take back what was not delivered, follow the NMI mask. */
 void events_exit(struct vcpu_events *ev, const struct event_report *report);
 
-/* Would a halted vCPU wake? */
+/* Would a vCPU that does not run (mp_state) find something to do? */
 bool events_wake(const struct vcpu_events *ev, const struct event_gates *gates);
 
 /* Does the architecture push an error code for this exception? */
@@ -285,5 +328,8 @@ void events_get(const struct vcpu_events *ev, const struct event_abi *abi, u8 sh
  */
 int events_set(struct vcpu_events *ev, const struct event_abi *abi, u8 *shadow,
 	       const struct kvm_vcpu_events *in);
+
+/* KVM_SET_MP_STATE: 0, or -EINVAL for a state that no vCPU here is in. */
+int events_set_mp_state(struct vcpu_events *ev, const struct event_abi *abi, u32 mp_state);
 
 #endif /* ARCH_X86_KVM_EVENTS_H */

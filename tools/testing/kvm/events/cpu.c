@@ -488,7 +488,14 @@ static void begin(struct state *t, const struct event_plan *plan)
 	t->owed.restored = false;
 }
 
-static void enter(const struct state *s, bool irq_wanted, bool stepped)
+/* A controller is asked for the vector of what it offers; from then on it is owed. */
+static void acknowledge(struct state *t, struct event_plan *plan)
+{
+	plan->inject.vector = VECTOR_SHARED;
+	t->owed.irq = VECTOR_SHARED;
+}
+
+static void enter(const struct state *s, bool irq_wanted, bool stepped, bool offered)
 {
 	struct state t = *s;
 	struct event_gates gates = {
@@ -496,6 +503,7 @@ static void enter(const struct state *s, bool irq_wanted, bool stepped)
 		.shadow = s->cpu.shadow,
 		.real_mode = machine->real_mode,
 		.irq_wanted = irq_wanted,
+		.irq_offered = offered,
 		.stepped = stepped,
 	};
 	struct event_plan plan;
@@ -509,6 +517,8 @@ static void enter(const struct state *s, bool irq_wanted, bool stepped)
 		reach(&t, "shutdown is reported");
 		return;
 	}
+	if (plan.from == FROM_CONTROLLER)
+		acknowledge(&t, &plan);
 	begin(&t, &plan);
 	events_commit(&t.ev, &plan);
 	t.phase = plan.inject.kind ? INJECTING : RUNNING;
@@ -578,9 +588,10 @@ void act(const struct state *s)
 		run(s);
 		return;
 	}
-	enter(s, false, false);
-	enter(s, true, false);
-	enter(s, false, true);
+	enter(s, false, false, false);
+	enter(s, true, false, false);
+	enter(s, false, true, false);
+	enter(s, false, false, true);
 	restore(s);
 	replace_registers(s);
 	if (s->owed.shutdown)

@@ -90,9 +90,9 @@ static bool owes(const struct owed *owed)
 }
 
 /* A halted vCPU has no shadow and wakes exactly for what it can take. */
-static void check_wake(const struct state *s)
+static void check_wake(const struct state *s, bool offered)
 {
-	struct event_gates gates = { .if_set = s->cpu.if_set };
+	struct event_gates gates = { .if_set = s->cpu.if_set, .irq_offered = offered };
 	struct event_plan plan = events_plan(&s->ev, &gates);
 
 	MUST(s, events_wake(&s->ev, &gates) == (plan.shutdown || plan.inject.kind),
@@ -119,7 +119,7 @@ static void check_ready(const struct state *s)
 /* ---- Plans. ---- */
 
 /* Events go in this order, or wait in it; a shadow holds an NMI as it holds an interrupt. */
-static u8 expected_source(const struct state *s)
+static u8 expected_source(const struct state *s, bool offered)
 {
 	const struct cpu *cpu = &s->cpu;
 
@@ -135,6 +135,8 @@ static u8 expected_source(const struct state *s)
 		return FROM_IRQ;
 	if (s->owed.nmi && !cpu->blocked && !cpu->shadow)
 		return FROM_NMI;
+	if (offered && !s->owed.irq && cpu->if_set && !cpu->shadow)
+		return FROM_CONTROLLER;
 	return FROM_NOWHERE;
 }
 
@@ -148,6 +150,7 @@ static bool same_event(const struct event *a, const struct event *b)
 static void check_inject(const struct state *s, const struct event_plan *plan)
 {
 	static const struct event nmi = { .kind = EVENT_NMI, .vector = 2 }, none;
+	static const struct event offered = { .kind = EVENT_IRQ };
 	struct event expected = none;
 
 	switch (plan->from) {
@@ -164,6 +167,9 @@ static void check_inject(const struct state *s, const struct event_plan *plan)
 	case FROM_NMI:
 		expected = nmi;
 		break;
+	case FROM_CONTROLLER:
+		expected = offered;
+		break;
 	}
 	if (machine->real_mode)
 		expected.has_error = false;
@@ -175,7 +181,8 @@ static void check_windows(const struct state *s, const struct event_gates *gates
 			  const struct event_plan *plan)
 {
 	bool nmi_goes = plan->inject.kind == EVENT_NMI;
-	bool irq_left = (s->owed.irq || s->owed.soft) && plan->from != FROM_IRQ;
+	bool irq_left = ((s->owed.irq || s->owed.soft) && plan->from != FROM_IRQ) ||
+			(gates->irq_offered && plan->from != FROM_CONTROLLER);
 	bool nmi_left = s->owed.nmi_begun + s->owed.nmi - nmi_goes;
 	bool masked = s->ev.nmi_mask != NMI_OPEN || nmi_goes;
 	bool iret_goes = s->ev.nmi_mask == NMI_AT_IRET && !plan->inject.kind;
@@ -209,8 +216,10 @@ void check_plan(const struct state *s, const struct event_gates *gates,
 		return;
 	}
 	MUST(s, !plan->shutdown, "shutdown is not owed");
-	MUST(s, plan->from == expected_source(s), "the plan takes from %d, first is %d",
-	     plan->from, expected_source(s));
+	MUST(s, plan->from == expected_source(s, gates->irq_offered),
+	     "the plan takes from %d, first is %d", plan->from,
+	     expected_source(s, gates->irq_offered));
+	MUST(s, !plan->init, "an INIT is not owed");
 	check_inject(s, plan);
 	check_windows(s, gates, plan);
 	MUST(s, plan->set_rf == (first && wares[s->owed.exception].sets_rf), "RF: %d",
@@ -417,7 +426,8 @@ void check_state(const struct state *s)
 	check_irq(s);
 	check_nmi(s);
 	MUST(s, !events_idle(&s->ev) || !owes(&s->owed), "idle, but something is owed");
-	check_wake(s);
+	check_wake(s, false);
+	check_wake(s, true);
 	check_ready(s);
 	check_abi(s);
 }

@@ -32,8 +32,9 @@ static void test_get_flags(void)
 		struct event_abi abi;
 		u32 flags;
 	} table[] = {
-		{ { false, false }, 0x0d }, { { true, false }, 0x1d },
-		{ { false, true }, 0x2d }, { { true, true }, 0x3d },
+		{ { .payload = false }, 0x0d }, { { .payload = true }, 0x1d },
+		{ { .triple_fault = true }, 0x2d },
+		{ { .payload = true, .triple_fault = true }, 0x3d },
 	};
 	struct vcpu_events ev;
 	unsigned int i, shadow;

@@ -4,7 +4,8 @@
  *
  * Expectations are written out, or computed in another way than events.c
  * does; what only shows over a sequence of calls is the model's (model.c).
- * Here is what runs the tests; they are in unit-machine.c and unit-abi.c.
+ * Here is what runs the tests; they are in unit-machine.c, unit-abi.c and
+ * unit-startup.c.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -112,6 +113,7 @@ int main(void)
 
 	run(machine_tests, &passed, &failed);
 	run(abi_tests, &passed, &failed);
+	run(startup_tests, &passed, &failed);
 	printf("%s events, unit tests (" COMPILER "): %u passed, %u failed, %lu checks\n",
 	       failed ? "not ok" : "ok", passed, failed, checks);
 	return failed ? 1 : 0;
