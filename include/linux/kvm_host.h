@@ -66,6 +66,40 @@ struct kvm_memslots {
 	struct kvm_memslot *slot[];
 };
 
+/* Where devices are: I/O ports, and guest physical addresses without memory (virt/kvm/iobus.c). */
+enum kvm_bus {
+	KVM_PIO_BUS,
+	KVM_MMIO_BUS,
+	KVM_BUSES,
+};
+
+struct kvm_io_bus;
+struct kvm_io_device;
+
+/**
+ * struct kvm_io_ops - what a device in the kernel does with an access
+ * @read: of @len bytes at @addr, all of them in the device's range; NULL: none is its own
+ * @write: the same
+ *
+ * @len is 1 to 8 and need not be a power of two; @addr need not be aligned.  @data is the caller's
+ * own copy, not shared with userspace.  vCPU thread, kvm->srcu held; may sleep, must not take
+ * io_lock.
+ *
+ * Return: 0 when the access is done; -EOPNOTSUPP when it is not this device's: the next one in
+ * the range is asked, in the end userspace.
+ */
+struct kvm_io_ops {
+	int (*read)(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t addr,
+		    unsigned int len, void *data);
+	int (*write)(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t addr,
+		     unsigned int len, const void *data);
+};
+
+/* Embedded in the device's own struct. */
+struct kvm_io_device {
+	const struct kvm_io_ops *ops;
+};
+
 /* Counters of one vCPU, as debugfs shows them (virt/kvm/stats.c). */
 struct kvm_vcpu_stat {
 	u64 exits;
@@ -150,6 +184,10 @@ struct kvm {
 	struct mutex slots_lock;
 	struct srcu_struct srcu;
 	struct kvm_memslots __rcu *slots;
+
+	/* io_lock writes, SRCU reads; NULL: no device */
+	struct mutex io_lock;
+	struct kvm_io_bus __rcu *buses[KVM_BUSES];
 
 	/* mmu_lock: the second-level tables, and against which invalidations they were filled */
 	spinlock_t mmu_lock;
@@ -279,6 +317,49 @@ void kvm_slots_free(struct kvm *kvm);
 /* Note a write to a page of a slot, if it is logged; any context under the reader's SRCU. */
 void kvm_mark_dirty(struct kvm_memslot *slot, gfn_t gfn);
 int kvm_get_dirty_log(struct kvm *kvm, struct kvm_dirty_log *log);
+
+/* virt/kvm/iobus.c */
+
+/**
+ * kvm_io_bus_register - put a device on a bus
+ * @kvm: the VM; io_lock held
+ * @bus: which
+ * @addr: first byte or port
+ * @len: bytes or ports, not 0
+ * @dev: lives until it is unregistered, or the VM's end; may have several ranges
+ *
+ * Ranges may overlap.  Of those that hold an access the one that begins last is asked first, then
+ * the shorter one, then the older one.
+ *
+ * Return: 0; -EINVAL for a range that is none; -ENOSPC, -ENOMEM.
+ */
+int kvm_io_bus_register(struct kvm *kvm, enum kvm_bus bus, gpa_t addr, u64 len,
+			struct kvm_io_device *dev);
+
+/* Take all ranges of a device away; nobody uses it any more on return. io_lock held; sleeps. */
+void kvm_io_bus_unregister(struct kvm *kvm, enum kvm_bus bus, struct kvm_io_device *dev);
+
+/* The buses go, the devices are their owners'. No vCPU left. */
+void kvm_io_bus_destroy(struct kvm *kvm);
+
+/**
+ * kvm_io_bus_write - an access of the guest, for the devices in the kernel
+ * @vcpu: the caller's own
+ * @bus: which
+ * @addr: first byte or port
+ * @len: 1 to 8
+ * @data: @len bytes, not shared with userspace
+ *
+ * Return: 0 when a device has taken it, -EOPNOTSUPP when it is userspace's.  May sleep.
+ * kvm_io_bus_read() is its counterpart; @data is undefined unless it returns 0.
+ */
+int kvm_io_bus_write(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int len,
+		     const void *data);
+int kvm_io_bus_read(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int len,
+		    void *data);
+
+/* Is there a device at this byte or port? It need not take every access. */
+bool kvm_io_bus_has(struct kvm *kvm, enum kvm_bus bus, gpa_t addr);
 
 /* virt/kvm/notifier.c */
 

@@ -80,6 +80,7 @@ static struct kvm *kvm_alloc(void)
 	refcount_set(&kvm->users, 1);
 	mutex_init(&kvm->lock);
 	mutex_init(&kvm->slots_lock);
+	mutex_init(&kvm->io_lock);
 	spin_lock_init(&kvm->mmu_lock);
 	INIT_LIST_HEAD(&kvm->vm_list);
 
@@ -102,6 +103,7 @@ out_free:
 
 static void kvm_free(struct kvm *kvm)
 {
+	kvm_io_bus_destroy(kvm);
 	kvm_slots_free(kvm);
 	cleanup_srcu_struct(&kvm->srcu);
 	mmdrop(kvm->mm);

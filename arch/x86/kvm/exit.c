@@ -31,9 +31,10 @@ int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror)
 }
 
 /*
- * Port I/O without strings.  OUT is over when userspace has been handed the
- * byte: RIP moves first, so that no image taken then sends it again.  IN is
- * over when the answer is in; until then RIP stands at it.
+ * Port I/O without strings.  A device in the kernel answers at once.  Else OUT
+ * is over when userspace has been handed the byte: RIP moves first, so that no
+ * image taken then sends it again.  IN is over when the answer is in; until
+ * then RIP stands at it.
  */
 
 static void *pio_data(struct kvm_vcpu *vcpu)
@@ -41,13 +42,42 @@ static void *pio_data(struct kvm_vcpu *vcpu)
 	return (void *)vcpu->run + KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
 }
 
+/* A plain IN, or a plain MOV from a device: one register takes what the device says. */
+int exit_load(struct kvm_vcpu *vcpu, const void *data, enum dr_access access)
+{
+	struct vcpu_io *io = &vcpu->arch.io;
+
+	emu_move_load(&io->move, vcpu->arch.state.gpr, data);
+	if (unlikely(debug_armed(vcpu)))
+		debug_access(vcpu, io->move.linear, io->move.size, access);
+	return state_skip(vcpu, io->insn_len);
+}
+
+static void ask_io(struct kvm_vcpu *vcpu)
+{
+	struct vm_exit *exit = &vcpu->arch.exit;
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = exit->io.in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.size = exit->io.size;
+	run->io.port = exit->io.port;
+	run->io.count = 1;
+	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+}
+
 static int exit_out(struct kvm_vcpu *vcpu, int len)
 {
 	struct vm_exit *exit = &vcpu->arch.exit;
+	u32 data = vcpu->arch.state.gpr[GPR_RAX];
+	bool done = !kvm_io_bus_write(vcpu, KVM_PIO_BUS, exit->io.port, exit->io.size, &data);
 
-	memcpy(pio_data(vcpu), &vcpu->arch.state.gpr[GPR_RAX], sizeof(u32));
 	if (unlikely(debug_armed(vcpu)))
 		debug_access(vcpu, exit->io.port, exit->io.size, DR_PORT);
+	if (done)
+		return state_skip(vcpu, len);
+	ask_io(vcpu);
+	memcpy(pio_data(vcpu), &data, sizeof(data));
 	state_advance(vcpu, len);
 	if (unlikely(debug_waits(vcpu)))
 		vcpu->arch.io.owner = IO_STEPPED;
@@ -56,41 +86,38 @@ static int exit_out(struct kvm_vcpu *vcpu, int len)
 
 static int exit_in(struct kvm_vcpu *vcpu, int len)
 {
+	struct vm_exit *exit = &vcpu->arch.exit;
 	struct vcpu_io *io = &vcpu->arch.io;
+	u32 data;
 
-	io->owner = IO_IN;
 	io->move.reg = GPR_RAX;
 	io->move.shift = 0;
-	io->move.size = io->move.width = vcpu->arch.exit.io.size;
+	io->move.size = io->move.width = exit->io.size;
 	io->move.sign = false;
-	io->move.linear = vcpu->arch.exit.io.port;
+	io->move.linear = exit->io.port;
 	io->insn_len = len;
+	if (!kvm_io_bus_read(vcpu, KVM_PIO_BUS, exit->io.port, exit->io.size, &data))
+		return exit_load(vcpu, &data, DR_PORT);
+	ask_io(vcpu);
+	io->owner = IO_IN;
 	io->rip = vcpu->arch.state.rip;
 	return TO_USER;
 }
 
 static int exit_io(struct kvm_vcpu *vcpu)
 {
-	struct vm_exit *exit = &vcpu->arch.exit;
-	struct kvm_run *run = vcpu->run;
 	int len;
 
 	vcpu->stat.io_exits++;
-	if (exit->io.string)
+	if (vcpu->arch.exit.io.string)
 		return glue_execute(vcpu);
 	len = glue_insn_len(vcpu);
 	if (len <= 0)
 		return len;
-	run->exit_reason = KVM_EXIT_IO;
-	run->io.direction = exit->io.in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
-	run->io.size = exit->io.size;
-	run->io.port = exit->io.port;
-	run->io.count = 1;
-	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
-	return exit->io.in ? exit_in(vcpu, len) : exit_out(vcpu, len);
+	return vcpu->arch.exit.io.in ? exit_in(vcpu, len) : exit_out(vcpu, len);
 }
 
-/* A plain IN, or a plain MOV from a device: one register takes what userspace says. */
+/* Userspace has answered. */
 static int resume_load(struct kvm_vcpu *vcpu, const void *data, enum dr_access access)
 {
 	struct vcpu_io *io = &vcpu->arch.io;
@@ -99,10 +126,7 @@ static int resume_load(struct kvm_vcpu *vcpu, const void *data, enum dr_access a
 	/* userspace has sent the vCPU elsewhere: a reset, a new image */
 	if (io->rip != vcpu->arch.state.rip)
 		return TO_GUEST;
-	emu_move_load(&io->move, vcpu->arch.state.gpr, data);
-	if (unlikely(debug_armed(vcpu)))
-		debug_access(vcpu, io->move.linear, io->move.size, access);
-	return state_skip(vcpu, io->insn_len);
+	return exit_load(vcpu, data, access);
 }
 
 int exit_resume(struct kvm_vcpu *vcpu)

@@ -99,6 +99,7 @@ enum io_owner {
  * @move:	IO_IN, IO_LOAD: which register takes the answer
  * @insn:	IO_EMULATOR: the instruction
  * @known:	@gpa is where the one memory operand of @insn leads: the processor has walked there
+ * @at_device: @insn is string I/O at a port where there is a device in the kernel
  * @gpa:	as the exit said it
  * @emu:	the executor's context, and its record of what is over
  */
@@ -109,6 +110,7 @@ struct vcpu_io {
 	struct emu_move move;
 	struct emu_insn insn;
 	bool known;
+	bool at_device;
 	gpa_t gpa;
 	struct emu_ctx emu;
 };

@@ -3,8 +3,8 @@
  * glue.c - the pure decoder and executor at work on a vCPU.
  *
  * Owns vcpu->arch.io while it says IO_EMULATOR: fetches instructions through
- * the guest's page tables, gives the executor memory, and turns its questions
- * into KVM_EXIT_MMIO and KVM_EXIT_IO.  How an instruction is cut into
+ * the guest's page tables, gives the executor memory and the devices that are in
+ * the kernel, and turns its other questions into KVM_EXIT_MMIO and KVM_EXIT_IO.  How an instruction is cut into
  * fragments, and when it is over, is exec.c's business: registers change when
  * the executor commits, which for writes is with the last fragment handed out.
  */
@@ -114,15 +114,42 @@ static enum emu_mem glue_write_vec(struct emu_ctx *ctx, unsigned int reg, const 
 	return EMU_MEM_OK;
 }
 
+/* A device in the kernel: done, or not its own. */
+static bool in_kernel(struct kvm_vcpu *vcpu, enum kvm_bus bus, u64 addr, void *buf,
+		      unsigned int len, bool write)
+{
+	return write ? !kvm_io_bus_write(vcpu, bus, addr, len, buf) :
+		       !kvm_io_bus_read(vcpu, bus, addr, len, buf);
+}
+
 /*
- * Userspace's devices, but for one: memory of a read-only slot, which is a device for writes only.
- * The read half of a read-modify-write finds it here.
+ * Memory of a read-only slot is a device for writes only.  The read half of a read-modify-write
+ * finds it here.
  */
 static enum emu_mem glue_device(struct emu_ctx *ctx, u64 gpa, void *buf, unsigned int len,
 				bool write)
 {
+	if (in_kernel(vcpu_of(ctx), KVM_MMIO_BUS, gpa, buf, len, write))
+		return EMU_MEM_OK;
 	if (write || kvm_read_guest(vcpu_of(ctx)->kvm, gpa, buf, len))
 		return EMU_MEM_DEVICE;
+	return EMU_MEM_OK;
+}
+
+/* Where there is a device, elements come one by one: see fill().  @buf is userspace's to see. */
+static enum emu_mem glue_port(struct emu_ctx *ctx, u16 port, void *buf, unsigned int size,
+			      unsigned int count, bool write)
+{
+	u32 data = 0;
+
+	if (count != 1)
+		return EMU_MEM_DEVICE;
+	if (write)
+		memcpy(&data, buf, size);
+	if (!in_kernel(vcpu_of(ctx), KVM_PIO_BUS, port, &data, size, write))
+		return EMU_MEM_DEVICE;
+	if (!write)
+		memcpy(buf, &data, size);
 	return EMU_MEM_OK;
 }
 
@@ -132,6 +159,7 @@ static const struct emu_ops glue_ops = {
 	.write = glue_write,
 	.cmpxchg = glue_cmpxchg,
 	.device = glue_device,
+	.port = glue_port,
 	.read_vec = glue_read_vec,
 	.write_vec = glue_write_vec,
 };
@@ -277,6 +305,18 @@ static void fill_segment(struct emu_seg *to, const struct x86_segment *from)
 	};
 }
 
+#define OPCODE_INS	0x6c	/* 6c and 6d; OUTS is 6e and 6f */
+
+/*
+ * String I/O at a port with a device in the kernel, which may take some elements and not others.
+ * Should it come after userspace has been asked, that answer still counts.
+ */
+static bool has_device(struct kvm_vcpu *vcpu)
+{
+	return (vcpu->arch.io.insn.opcode & ~3) == OPCODE_INS &&
+	       kvm_io_bus_has(vcpu->kvm, KVM_PIO_BUS, (u16)vcpu->arch.state.gpr[GPR_RDX]);
+}
+
 /* The executor's view of the vCPU; anew after every exit, for userspace may have changed it. */
 static void fill(struct kvm_vcpu *vcpu, bool again)
 {
@@ -288,7 +328,9 @@ static void fill(struct kvm_vcpu *vcpu, bool again)
 	emu->regs.rip = state->rip;
 	emu->regs.rflags = state->rflags;
 	/* registers that are live need not have a breakpoint enabled: a handler has read DR6 */
-	emu->watched = debug_armed(vcpu) && debug_watches(vcpu);
+	if (!again)
+		vcpu->arch.io.at_device = has_device(vcpu);
+	emu->watched = vcpu->arch.io.at_device || (debug_armed(vcpu) && debug_watches(vcpu));
 	/* between an exit to userspace and the answer only userspace can have changed the rest */
 	if (again && !(state->dirty & (STATE_CODE | STATE_SEG | STATE_CR)))
 		return;
@@ -466,25 +508,36 @@ static bool is_plain_move(struct kvm_vcpu *vcpu, const struct emu_insn *insn)
 	       offset_in_page(move->linear) + move->size <= PAGE_SIZE;
 }
 
-static int execute_move(struct kvm_vcpu *vcpu, unsigned int len)
+static int execute_load(struct kvm_vcpu *vcpu, unsigned int len)
 {
 	struct vcpu_io *vio = &vcpu->arch.io;
-	const struct emu_move *move = &vio->move;
+	gpa_t gpa = vcpu->arch.exit.memory.gpa;
+	u64 data;
 
-	ask_mmio(vcpu, vcpu->arch.exit.memory.gpa, move->size, move->store,
-		 move->store ? move->data : 0);
-	if (!move->store) {
-		vio->owner = IO_LOAD;
-		vio->insn_len = len;
-		vio->rip = vcpu->arch.state.rip;
-		return TO_USER;
-	}
-	/* as with OUT: over, now that userspace has it */
+	vio->insn_len = len;
+	if (!kvm_io_bus_read(vcpu, KVM_MMIO_BUS, gpa, vio->move.size, &data))
+		return exit_load(vcpu, &data, DR_READ);
+	ask_mmio(vcpu, gpa, vio->move.size, false, 0);
+	vio->owner = IO_LOAD;
+	vio->rip = vcpu->arch.state.rip;
+	return TO_USER;
+}
+
+/* As with OUT: over, when userspace has it. */
+static int execute_store(struct kvm_vcpu *vcpu, unsigned int len)
+{
+	const struct emu_move *move = &vcpu->arch.io.move;
+	gpa_t gpa = vcpu->arch.exit.memory.gpa;
+	bool done = !kvm_io_bus_write(vcpu, KVM_MMIO_BUS, gpa, move->size, &move->data);
+
 	if (unlikely(debug_armed(vcpu)))
 		debug_access(vcpu, move->linear, move->size, DR_WRITE);
+	if (done)
+		return state_skip(vcpu, len);
+	ask_mmio(vcpu, gpa, move->size, true, move->data);
 	state_advance(vcpu, len);
 	if (unlikely(debug_waits(vcpu)))
-		vio->owner = IO_STEPPED;
+		vcpu->arch.io.owner = IO_STEPPED;
 	return TO_USER;
 }
 
@@ -506,7 +559,7 @@ int glue_execute(struct kvm_vcpu *vcpu)
 	if (len <= 0)
 		return len;
 	if (is_plain_move(vcpu, &vio->insn))
-		return execute_move(vcpu, len);
+		return vio->move.store ? execute_store(vcpu, len) : execute_load(vcpu, len);
 	emu_io_forget(&vio->emu.io);
 	vio->gpa = vcpu->arch.exit.memory.gpa;
 	vio->known = vcpu->arch.exit.kind == EXIT_MEMORY && !vcpu->arch.exit.memory.table &&
