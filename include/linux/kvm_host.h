@@ -421,6 +421,13 @@ int kvm_arch_vcpu_run(struct kvm_vcpu *vcpu);			/* KVM_RUN, loaded */
 bool kvm_arch_vcpu_wakes(struct kvm_vcpu *vcpu);		/* has a halted vCPU work? */
 
 /*
+ * Drive a GSI, as one source of several: vCPUs reached; 0: coalesced; -1: masked, or nobody there.
+ * Any context but NMI.
+ */
+int kvm_arch_set_irq(struct kvm *kvm, int source, u32 gsi, int level, bool line_status);
+bool kvm_arch_irqchip_in_kernel(struct kvm *kvm);
+
+/*
  * The second-level tables, all under mmu_lock. "true" from unmap and write_protect: TLBs may still
  * hold what was taken away, flush (kvm_request_all()) before the lock is let go.
  */

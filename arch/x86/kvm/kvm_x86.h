@@ -16,6 +16,7 @@
 #include "backend.h"
 #include "emu/emu.h"
 #include "events.h"
+#include "irq/irq.h"
 #include "state.h"
 
 #define VCPU_MTRR_FIXED		11
@@ -49,6 +50,8 @@ struct vcpu_cpuid {
 	u64 efer_allowed;
 	u64 xcr0_allowed;
 	bool has_rdtscp;	/* RDTSCP or RDPID: TSC_AUX counts */
+	bool has_x2apic;
+	bool has_tsc_deadline;
 };
 
 /* x87, SSE, AVX and so on (fpu.c); the registers themselves are the kernel's to keep. */
@@ -139,6 +142,7 @@ struct kvm_vcpu_arch {
 	struct vcpu_debug debug;
 	struct vcpu_time time;
 	struct vcpu_io io;
+	struct vcpu_irq irq;		/* with members of its own for others */
 
 	/* any CPU */
 	atomic_t inbox;			/* INBOX_* */
@@ -146,6 +150,14 @@ struct kvm_vcpu_arch {
 
 /* Notes that other CPUs leave in a vCPU's inbox; its thread takes them all at once. */
 #define INBOX_NMI		BIT(0)
+#define INBOX_INIT		BIT(1)
+#define INBOX_SIPI		BIT(2)	/* behind INBOX_INIT, if that is there */
+#define INBOX_IRQ		BIT(3)	/* arch.irq.posted */
+#define INBOX_TIMER		BIT(4)	/* the LAPIC's timer has rung */
+#define INBOX_PIC		BIT(5)	/* the PICs' output is to be looked at */
+#define INBOX_EVENTS		(INBOX_NMI | INBOX_INIT | INBOX_SIPI)	/* of struct vcpu_events */
+#define INBOX_SIPI_SHIFT	24
+#define INBOX_SIPI_VECTOR	(0xffu << INBOX_SIPI_SHIFT)
 
 /* How KVM_ENABLE_CAP changed the VM. */
 struct kvm_caps {
@@ -170,6 +182,7 @@ struct kvm_tdp {
  */
 struct kvm_arch {
 	struct kvm_tdp tdp;
+	struct kvm_irqs irqs;
 
 	/* kvm->lock writes, anybody reads (READ_ONCE) */
 	struct kvm_caps caps;
