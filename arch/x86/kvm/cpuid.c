@@ -45,7 +45,7 @@ static const struct row {
 	{ 0x1, 0, EBX, 0x0000ff00 },			/* CLFLUSH line size */
 	{ 0x1, 0, ECX, F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(PCID) |
 		       F(XMM4_1) | F(XMM4_2) | F(MOVBE) | F(POPCNT) | F(AES) | F(XSAVE) |
-		       F(AVX) | F(F16C) | F(RDRAND), F(HYPERVISOR) },
+		       F(AVX) | F(F16C) | F(RDRAND), F(HYPERVISOR) | F(X2APIC) },
 	{ 0x1, 0, EDX, F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) |
 		       F(CX8) | F(APIC) | F(SEP) | F(MTRR) | F(PGE) | F(MCA) | F(CMOV) |
 		       F(PAT) | F(PSE36) | F(CLFLUSH) | F(MMX) | F(FXSR) | F(XMM) | F(XMM2) },
@@ -371,6 +371,9 @@ static void derive(struct kvm_vcpu *vcpu)
 	cpuid->efer_allowed = allowed_efer(vcpu);
 	cpuid->has_rdtscp = guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_RDTSCP) ||
 			    guest_has(vcpu, 0x7, ECX, X86_FEATURE_RDPID);
+	cpuid->has_x2apic = guest_has(vcpu, 0x1, ECX, X86_FEATURE_X2APIC);
+	cpuid->has_tsc_deadline = guest_has(vcpu, 0x1, ECX, X86_FEATURE_TSC_DEADLINE_TIMER);
+	apic_features_changed(vcpu);
 }
 
 /* Until userspace says what the guest has, it may use what the host can offer. */

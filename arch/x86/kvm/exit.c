@@ -209,7 +209,7 @@ static int exit_xsetbv(struct kvm_vcpu *vcpu)
 	return state_skip(vcpu, len);
 }
 
-/* Interrupt controllers are userspace's, and so is waiting for them. */
+/* Who has the interrupt controllers waits for them. */
 static int exit_hlt(struct kvm_vcpu *vcpu)
 {
 	int len = glue_insn_len(vcpu), r;
@@ -220,6 +220,10 @@ static int exit_hlt(struct kvm_vcpu *vcpu)
 	r = state_skip(vcpu, len);
 	if (r != TO_GUEST)
 		return r;
+	if (vcpu->arch.irq.in_kernel) {
+		vcpu->arch.events.mp_state = KVM_MP_STATE_HALTED;
+		return TO_GUEST;
+	}
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
 	return TO_USER;
 }
@@ -290,7 +294,7 @@ static int write_cr8(struct kvm_vcpu *vcpu, u64 value)
 {
 	if (value & ~0xfULL)
 		return -EINVAL;
-	vcpu->arch.cr8 = value;
+	apic_set_cr8(vcpu, value);
 	return 0;
 }
 
@@ -313,7 +317,7 @@ static int write_cr(struct kvm_vcpu *vcpu, u8 number, u64 value)
 /* Userspace's APIC has to look again when the task priority falls. */
 static int after_cr8(struct kvm_vcpu *vcpu, u8 before)
 {
-	if (vcpu->arch.cr8 >= before)
+	if (vcpu->arch.irq.in_kernel || vcpu->arch.cr8 >= before)
 		return TO_GUEST;
 	vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
 	return TO_USER;

@@ -128,7 +128,6 @@ struct kvm_vcpu_arch {
 	struct vm_exit exit;
 	void *backend;			/* the backend's own struct */
 	u32 traps;			/* TRAP_* */
-	u32 mp_state;			/* KVM_MP_STATE_RUNNABLE or _HALTED */
 	u8 cr8;
 	bool has_run;			/* CPUID is settled */
 	bool shadow_restored;		/* the shadow was set, and the guest has not run */

@@ -153,10 +153,50 @@ static int set_tsc_adjust(struct kvm_vcpu *vcpu, const struct row *row, struct m
 	return 0;
 }
 
+static bool apic_base_ok(struct kvm_vcpu *vcpu, u64 base, bool outside)
+{
+	return lapic_base_ok(vcpu->arch.msrs.apic_base, base, vcpu->arch.cpuid.has_x2apic,
+			     vcpu->arch.cpuid.max_gpa_bits, outside);
+}
+
 static int set_apic_base(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
 			 u64 data)
 {
-	return msr_apic_base_ok(vcpu, data) ? set_field(vcpu, row, at, data) : -EINVAL;
+	if (!apic_base_ok(vcpu, data, at->outside))
+		return -EINVAL;
+	set_field(vcpu, row, at, data);
+	apic_base_changed(vcpu);
+	return 0;
+}
+
+static int get_x2apic(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+		      u64 *data)
+{
+	return apic_msr_get(vcpu, at->index, data);
+}
+
+static int set_x2apic(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+		      u64 data)
+{
+	return apic_msr_set(vcpu, at->index, data);
+}
+
+static int get_tsc_deadline(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			    u64 *data)
+{
+	if (!at->outside && !vcpu->arch.cpuid.has_tsc_deadline)
+		return -EINVAL;
+	*data = apic_tsc_deadline(vcpu);
+	return 0;
+}
+
+static int set_tsc_deadline(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			    u64 data)
+{
+	if (!at->outside && !vcpu->arch.cpuid.has_tsc_deadline)
+		return -EINVAL;
+	apic_set_tsc_deadline(vcpu, data);
+	return 0;
 }
 
 static int get_segment_base(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
@@ -445,6 +485,8 @@ static const struct row rows[] = {
 	{ MSR_MTRRdefType, 1, 0, ARCH(msrs.mtrr_def_type), get_field, set_mtrr_default },
 	{ MSR_IA32_MC0_CTL, 4 * VCPU_MCE_BANKS, 0, ARCH(msrs.mce_bank), get_mce_bank,
 	  set_mce_bank },
+	{ MSR_IA32_TSC_DEADLINE, 1, SAVED, 0, get_tsc_deadline, set_tsc_deadline },
+	{ APIC_BASE_MSR, 0x100, 0, 0, get_x2apic, set_x2apic },
 	{ MSR_EFER, 1, SAVED, 0, get_efer, set_efer },
 	{ MSR_STAR, 1, SAVED | DIRECT, ARCH(state.star), get_state, set_state },
 	{ MSR_LSTAR, 1, SAVED | DIRECT, ARCH(state.lstar), get_state, set_address },
@@ -517,10 +559,7 @@ int msr_set(struct kvm_vcpu *vcpu, u32 index, u64 data, bool outside)
 
 bool msr_apic_base_ok(struct kvm_vcpu *vcpu, u64 base)
 {
-	u64 allowed = MSR_IA32_APICBASE_BSP | MSR_IA32_APICBASE_ENABLE |
-		      (GENMASK_ULL(vcpu->arch.cpuid.max_gpa_bits - 1, 0) & PAGE_MASK);
-
-	return !(base & ~allowed);
+	return apic_base_ok(vcpu, base, true);
 }
 
 int msr_set_efer(struct kvm_vcpu *vcpu, u64 efer, bool outside)
@@ -556,7 +595,7 @@ void msr_reset(struct kvm_vcpu *vcpu)
 	if (mcg_cap)
 		msr_setup_mce(vcpu, mcg_cap);
 	msrs->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
-			  (vcpu->id ? 0 : MSR_IA32_APICBASE_BSP);
+			  (vcpu->id == vcpu->kvm->arch.irqs.boot_id ? MSR_IA32_APICBASE_BSP : 0);
 	msrs->misc_enable = MISC_ENABLE_RESET;
 	msrs->ucode_rev = UCODE_REVISION;
 	msrs->de_cfg = host_de_cfg();

@@ -42,6 +42,7 @@ struct event_gates run_gates(struct kvm_vcpu *vcpu)
 		.if_set = state->rflags & X86_EFLAGS_IF,
 		.shadow = state->shadow,
 		.irq_wanted = vcpu->run->request_interrupt_window,
+		.irq_offered = apic_offers(vcpu),
 	};
 }
 
@@ -61,6 +62,16 @@ static struct event_gates full_gates(struct kvm_vcpu *vcpu, bool waits)
 	return gates;
 }
 
+void run_hear(struct vcpu_events *ev, u32 notes)
+{
+	if (notes & INBOX_NMI)
+		events_nmi(ev);
+	if (notes & INBOX_INIT)
+		events_init(ev);
+	if (notes & INBOX_SIPI)
+		events_sipi(ev, notes >> INBOX_SIPI_SHIFT);
+}
+
 static void drain_inbox(struct kvm_vcpu *vcpu)
 {
 	u32 notes;
@@ -68,8 +79,9 @@ static void drain_inbox(struct kvm_vcpu *vcpu)
 	if (!atomic_read(&vcpu->arch.inbox))
 		return;
 	notes = atomic_xchg(&vcpu->arch.inbox, 0);
-	if (notes & INBOX_NMI)
-		events_nmi(&vcpu->arch.events);
+	if (notes & INBOX_EVENTS)
+		run_hear(&vcpu->arch.events, notes);
+	apic_drain(vcpu, notes);
 }
 
 /* Software events that came by ioctl: how long is the instruction, if it stands there at all? */
@@ -104,6 +116,8 @@ static int early_exit(struct kvm_vcpu *vcpu, const struct event_gates *gates)
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return TO_USER;
 	}
+	if (unlikely(apic_may_tell(&vcpu->arch.irq)) && apic_tells(vcpu))
+		return TO_USER;
 	if (unlikely(gates->irq_wanted) && events_irq_ready(&vcpu->arch.events, gates)) {
 		vcpu->stat.irq_window_exits++;
 		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
@@ -292,24 +306,32 @@ static bool begin_quietly(struct kvm_vcpu *vcpu, const struct event_gates *gates
 static bool begin_as_planned(struct kvm_vcpu *vcpu, const struct event_gates *gates)
 {
 	struct event_plan plan = events_plan(&vcpu->arch.events, gates);
-	bool begun = begin_entry(vcpu, gates);
 
-	if (likely(begun))
-		commit(vcpu, &plan);
-	return begun;
+	if (unlikely(plan.init)) {
+		vcpu_init(vcpu);
+		return false;
+	}
+	if (unlikely(!begin_entry(vcpu, gates)))
+		return false;
+	if (plan.from == FROM_CONTROLLER)
+		plan.inject.vector = apic_acknowledge(vcpu);
+	commit(vcpu, &plan);
+	return true;
 }
 
 /* @waits: there is an event */
 static int plan_and_enter(struct kvm_vcpu *vcpu, const struct event_gates *gates, bool waits)
 {
-	bool begun = unlikely(waits || gates->irq_wanted) ? begin_as_planned(vcpu, gates) :
-							    begin_quietly(vcpu, gates);
+	bool begun = unlikely(waits || gates->irq_wanted || gates->irq_offered) ?
+		     begin_as_planned(vcpu, gates) : begin_quietly(vcpu, gates);
 
 	if (unlikely(!begun))
 		return TO_GUEST;
 	enter_and_exit(vcpu);
 	local_irq_enable();
 	preempt_enable();
+	if (unlikely(vcpu->arch.irq.vapic))
+		apic_from_vapic(vcpu);
 	return exit_handle(vcpu);
 }
 
@@ -329,27 +351,46 @@ static int vcpu_enter(struct kvm_vcpu *vcpu)
 	waits = trap || !events_idle(&vcpu->arch.events);
 	if (waits)
 		measure_soft_events(vcpu);
+	if (unlikely(vcpu->arch.irq.vapic))
+		apic_to_vapic(vcpu);
 	gates = full_gates(vcpu, waits);
 	gates.trap_waits = trap;
 	r = early_exit(vcpu, &gates);
 	return r == TO_GUEST ? plan_and_enter(vcpu, &gates, waits) : r;
 }
 
-/* A halted vCPU sleeps until something of its own wakes it; TO_GUEST: look again. */
-static int vcpu_halt(struct kvm_vcpu *vcpu)
+static int vcpu_sleep(struct kvm_vcpu *vcpu)
 {
 	int r;
 
-	if (vcpu->arch.events.shutdown || kvm_arch_vcpu_wakes(vcpu)) {
-		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
-		return TO_GUEST;
-	}
 	fpu_swap_out(vcpu);
 	r = kvm_vcpu_block(vcpu);
 	fpu_swap_in(vcpu);
 	if (atomic_read(&vcpu->requests))
 		r = serve_requests(vcpu) ?: r;
 	return r;
+}
+
+/* Halted, or yet to be started: nothing is entered before what it waits for is there. */
+static int vcpu_wait(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_events *ev = &vcpu->arch.events;
+	struct event_gates gates;
+	u8 page;
+
+	drain_inbox(vcpu);
+	gates = run_gates(vcpu);
+	if (!events_wake(ev, &gates))
+		return vcpu_sleep(vcpu);
+	if (ev->mp_state == KVM_MP_STATE_HALTED)
+		ev->mp_state = KVM_MP_STATE_RUNNABLE;
+	else if (ev->shutdown)
+		return early_exit(vcpu, &gates);
+	else if (events_plan(ev, &gates).init)
+		vcpu_init(vcpu);
+	else if (events_take_sipi(ev, &page))
+		vcpu_start(vcpu, page);
+	return TO_GUEST;
 }
 
 bool kvm_arch_vcpu_wakes(struct kvm_vcpu *vcpu)
@@ -380,8 +421,8 @@ static int run_loop(struct kvm_vcpu *vcpu)
 		r = host_work(vcpu);
 		if (r != TO_GUEST)
 			break;
-		r = likely(vcpu->arch.mp_state == KVM_MP_STATE_RUNNABLE) ? vcpu_enter(vcpu) :
-									   vcpu_halt(vcpu);
+		r = likely(vcpu->arch.events.mp_state == KVM_MP_STATE_RUNNABLE) ?
+		    vcpu_enter(vcpu) : vcpu_wait(vcpu);
 	} while (r == TO_GUEST);
 	return r;
 }
@@ -398,9 +439,11 @@ static int begin_run(struct kvm_vcpu *vcpu)
 		if (r)
 			return r;
 	}
-	if (cr8 & ~0xfULL)
+	if (cr8 & ~0xfULL && !vcpu->arch.irq.in_kernel)
 		return -EINVAL;
-	vcpu->arch.cr8 = cr8;
+	/* with an APIC in the kernel the page only says what it is */
+	if (!vcpu->arch.irq.in_kernel)
+		vcpu->arch.cr8 = cr8;
 	if (unlikely(vcpu->arch.io.owner)) {
 		r = exit_resume(vcpu);
 		if (r != TO_GUEST)

@@ -81,6 +81,13 @@ void vcpu_deliver_payload(struct kvm_vcpu *vcpu, const struct event *event)
 	}
 }
 
+static void reset_backend(struct kvm_vcpu *vcpu)
+{
+	backend_call(vcpu_reset)(vcpu);
+	msr_traps(vcpu);
+	time_apply(vcpu);
+}
+
 void vcpu_reset(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_arch *arch = &vcpu->arch;
@@ -89,15 +96,55 @@ void vcpu_reset(struct kvm_vcpu *vcpu)
 	events_reset(&arch->events);
 	atomic_set(&arch->inbox, 0);
 	arch->io.owner = IO_NOBODY;
-	arch->mp_state = KVM_MP_STATE_RUNNABLE;
 	arch->quiet = false;
 	arch->cr8 = 0;
 	debug_reset(vcpu);
 	msr_reset(vcpu);
 	fpu_reset(vcpu);
-	backend_call(vcpu_reset)(vcpu);
-	msr_traps(vcpu);
-	time_apply(vcpu);
+	apic_reset(vcpu, false);
+	reset_backend(vcpu);
+}
+
+/* What an INIT leaves as it was (SDM vol. 3, table 9-1): the caches' mode, and most MSRs. */
+static void state_init(struct vcpu_state *state)
+{
+	const struct vcpu_state old = *state;
+
+	state_reset(state);
+	state->cr0 = X86_CR0_ET | (old.cr0 & (X86_CR0_NW | X86_CR0_CD));
+	state->star = old.star;
+	state->lstar = old.lstar;
+	state->cstar = old.cstar;
+	state->sfmask = old.sfmask;
+	state->kernel_gs_base = old.kernel_gs_base;
+	state->sysenter_cs = old.sysenter_cs;
+	state->sysenter_esp = old.sysenter_esp;
+	state->sysenter_eip = old.sysenter_eip;
+	state->pat = old.pat;
+}
+
+void vcpu_init(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_arch *arch = &vcpu->arch;
+
+	state_need(vcpu, STATE_CR | STATE_SYS);
+	state_init(&arch->state);
+	events_initialised(&arch->events, vcpu->id == vcpu->kvm->arch.irqs.boot_id);
+	arch->io.owner = IO_NOBODY;
+	arch->quiet = false;
+	debug_reset(vcpu);
+	apic_reset(vcpu, true);
+	reset_backend(vcpu);
+}
+
+void vcpu_start(struct kvm_vcpu *vcpu, u8 page)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+
+	state_dirty(vcpu, STATE_CODE);
+	state->seg[SEG_CS].selector = page << 8;
+	state->seg[SEG_CS].base = page << 12;
+	state->rip = 0;
 }
 
 int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
@@ -114,7 +161,11 @@ int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
 	vcpu->arch.traps = TRAP_CR8 | TRAP_DR;
 	cpuid_create(vcpu);
 	glue_create(vcpu);
+	apic_create(vcpu);
 	vcpu_reset(vcpu);
+	/* without an APIC in the kernel nobody here could start the others */
+	if (vcpu->arch.irq.in_kernel && vcpu->id != vcpu->kvm->arch.irqs.boot_id)
+		vcpu->arch.events.mp_state = KVM_MP_STATE_UNINITIALIZED;
 	r = time_create(vcpu);
 	if (r)
 		goto out_backend;
@@ -129,6 +180,7 @@ out_fpu:
 
 void kvm_arch_vcpu_destroy(struct kvm_vcpu *vcpu)
 {
+	apic_destroy(vcpu);
 	cpuid_destroy(vcpu);
 	backend_call(vcpu_destroy)(vcpu);
 	fpu_destroy(vcpu);

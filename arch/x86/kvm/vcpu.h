@@ -56,6 +56,8 @@ int state_skip(struct kvm_vcpu *vcpu, unsigned int len);
  * vcpu.c - life of a vCPU
  */
 void vcpu_reset(struct kvm_vcpu *vcpu);
+void vcpu_init(struct kvm_vcpu *vcpu);			/* it takes an INIT */
+void vcpu_start(struct kvm_vcpu *vcpu, u8 page);	/* it takes a SIPI */
 /* Raise an exception in the guest. */
 void vcpu_exception(struct kvm_vcpu *vcpu, u8 vector, u32 error);
 /* INT3's or INTO's, which RIP stands at or not. */
@@ -79,6 +81,8 @@ static inline void vcpu_ud(struct kvm_vcpu *vcpu)
  * run.c - KVM_RUN
  */
 struct event_gates run_gates(struct kvm_vcpu *vcpu);
+/* What these notes of the inbox mean to the machine, or to a copy of it. */
+void run_hear(struct vcpu_events *ev, u32 notes);
 /* What kvm_run says of interrupts, after a change of state. */
 void run_publish(struct kvm_vcpu *vcpu);
 

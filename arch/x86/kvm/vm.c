@@ -45,8 +45,21 @@ static const struct {
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
-	/* QEMU does not start without; the ioctl wants a controller, which no VM here has */
-	{ KVM_CAP_IRQ_ROUTING, 1 },
+	{ KVM_CAP_IRQCHIP, 1 },
+	{ KVM_CAP_VAPIC, 1 },
+	{ KVM_CAP_IRQ_ROUTING, ROUTE_MAX_GSIS },
+	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },
+	{ KVM_CAP_IOAPIC_POLARITY_IGNORED, 1 },
+	{ KVM_CAP_PIT, 1 },
+	{ KVM_CAP_PIT2, 1 },
+	{ KVM_CAP_PIT_STATE2, 1 },
+	{ KVM_CAP_REINJECT_CONTROL, 1 },
+	{ KVM_CAP_SIGNAL_MSI, 1 },
+	{ KVM_CAP_SPLIT_IRQCHIP, 1 },
+	{ KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS |
+			      KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK },
+	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
 };
 
 int kvm_arch_check_extension(struct kvm *kvm, long cap)
@@ -88,9 +101,22 @@ static long enable_cap(struct kvm *kvm, void __user *argp)
 			return -EINVAL;
 		WRITE_ONCE(kvm->arch.caps.exact_state, cap.args[0]);
 		return 0;
+	case KVM_CAP_SPLIT_IRQCHIP:
+		return irq_enable_split(kvm, cap.args[0]);
+	case KVM_CAP_X2APIC_API:
+		return irq_enable_x2apic_api(kvm, cap.args[0]);
 	default:
 		return -EINVAL;
 	}
+}
+
+static long create_pit2(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_pit_config config;
+
+	if (copy_from_user(&config, argp, sizeof(config)))
+		return -EFAULT;
+	return pit_create(kvm, config.flags);
 }
 
 /* Two addresses for processors without unrestricted guest: judged, as VMMs expect, and not used. */
@@ -108,14 +134,6 @@ static long set_identity_map_addr(struct kvm *kvm, void __user *argp)
 	return atomic_read(&kvm->online_vcpus) ? -EINVAL : 0;
 }
 
-/* Routes lead to interrupt controllers in the kernel: without one there is nothing to set. */
-static long set_gsi_routing(void __user *argp)
-{
-	struct kvm_irq_routing routing;
-
-	return copy_from_user(&routing, argp, sizeof(routing)) ? -EFAULT : -EINVAL;
-}
-
 long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
@@ -126,7 +144,35 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return set_identity_map_addr(kvm, argp);
 	case KVM_SET_GSI_ROUTING:
-		return set_gsi_routing(argp);
+		return irq_set_routing(kvm, argp);
+	case KVM_CREATE_IRQCHIP:
+		return chips_create(kvm);
+	case KVM_GET_IRQCHIP:
+		return chips_get(kvm, argp);
+	case KVM_SET_IRQCHIP:
+		return chips_set(kvm, argp);
+	case KVM_IRQ_LINE:
+		return irq_line(kvm, argp, false);
+	case KVM_IRQ_LINE_STATUS:
+		return irq_line(kvm, argp, true);
+	case KVM_SIGNAL_MSI:
+		return irq_signal_msi(kvm, argp);
+	case KVM_CREATE_PIT:
+		return pit_create(kvm, KVM_PIT_SPEAKER_DUMMY);
+	case KVM_CREATE_PIT2:
+		return create_pit2(kvm, argp);
+	case KVM_GET_PIT:
+		return pit_get(kvm, argp, false);
+	case KVM_SET_PIT:
+		return pit_set(kvm, argp, false);
+	case KVM_GET_PIT2:
+		return pit_get(kvm, argp, true);
+	case KVM_SET_PIT2:
+		return pit_set(kvm, argp, true);
+	case KVM_REINJECT_CONTROL:
+		return pit_reinject(kvm, argp);
+	case KVM_SET_BOOT_CPU_ID:
+		return irq_set_boot_id(kvm, arg);
 	case KVM_ENABLE_CAP:
 		return enable_cap(kvm, argp);
 	case KVM_SET_TSC_KHZ:
@@ -148,5 +194,8 @@ int kvm_arch_vm_create(struct kvm *kvm, unsigned long type)
 
 void kvm_arch_vm_destroy(struct kvm *kvm)
 {
+	pit_destroy(kvm);
+	chips_destroy(kvm);
+	irq_free(kvm);
 	tdp_vm_destroy(kvm);
 }

@@ -227,6 +227,7 @@ static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs
 	if (!sregs_ok(vcpu, sregs))
 		return -EINVAL;
 	vcpu->arch.msrs.apic_base = sregs->apic_base;
+	apic_base_changed(vcpu);
 	/* all of these groups are about to be replaced: no need to fetch them */
 	state->valid |= STATE_CODE | STATE_SEG | STATE_CR;
 	state->dirty |= STATE_CODE | STATE_SEG | STATE_CR;
@@ -244,7 +245,7 @@ static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs
 	state->cr4 = sregs->cr4;
 	state->efer = sregs->efer;
 	vcpu->arch.pdptes_stale = backend_features.loads_pdptes;
-	vcpu->arch.cr8 = sregs->cr8;
+	apic_set_cr8(vcpu, sregs->cr8);
 	/* KVM_RUN takes CR8 from there */
 	vcpu->run->cr8 = sregs->cr8;
 	vcpu->run->apic_base = sregs->apic_base;
@@ -459,6 +460,7 @@ static struct event_abi event_abi(struct kvm_vcpu *vcpu)
 	return (struct event_abi){
 		.payload = READ_ONCE(caps->exception_payload),
 		.triple_fault = READ_ONCE(caps->triple_fault_event),
+		.apic = vcpu->arch.irq.in_kernel,
 	};
 }
 
@@ -504,8 +506,7 @@ struct vcpu_events x86_copy_events(struct kvm_vcpu *vcpu)
 	struct vcpu_events copy = vcpu->arch.events;
 	struct event *soft;
 
-	if (atomic_read(&vcpu->arch.inbox) & INBOX_NMI)
-		events_nmi(&copy);
+	run_hear(&copy, atomic_read(&vcpu->arch.inbox));
 	while ((soft = events_unmeasured(&copy)))
 		soft->insn_len = glue_soft_len(vcpu, soft);
 	return copy;
@@ -529,7 +530,7 @@ void x86_events_replaced(struct kvm_vcpu *vcpu)
 		state->shadow = SHADOW_ANY;
 	else if (state->shadow & SHADOW_MOV_SS)
 		state->shadow = SHADOW_MOV_SS;
-	atomic_andnot(INBOX_NMI, &vcpu->arch.inbox);
+	atomic_andnot(INBOX_EVENTS, &vcpu->arch.inbox);
 	run_publish(vcpu);
 }
 
@@ -647,20 +648,17 @@ static long ioctl_get_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_mp_state __user *mp = argp;
 
-	return put_user(vcpu->arch.mp_state, &mp->mp_state);
+	return put_user((u32)x86_copy_events(vcpu).mp_state, &mp->mp_state);
 }
 
-/* Without an APIC in the kernel nobody sends INIT or SIPI: a vCPU runs, or is halted. */
 static long ioctl_set_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
 {
+	struct event_abi abi = event_abi(vcpu);
 	struct kvm_mp_state mp;
 
 	if (copy_from_user(&mp, argp, sizeof(mp)))
 		return -EFAULT;
-	if (mp.mp_state != KVM_MP_STATE_RUNNABLE && mp.mp_state != KVM_MP_STATE_HALTED)
-		return -EINVAL;
-	vcpu->arch.mp_state = mp.mp_state;
-	return 0;
+	return events_set_mp_state(&vcpu->arch.events, &abi, mp.mp_state);
 }
 
 /*
@@ -729,6 +727,10 @@ OWNER(get_xcrs, fpu_get_xcrs)
 OWNER(set_xcrs, fpu_set_xcrs)
 OWNER(get_msrs, msr_get_list)
 OWNER(set_msrs, msr_set_list)
+OWNER(tpr_access, apic_tpr_reporting)
+OWNER(set_vapic, apic_set_vapic)
+OWNER(get_lapic, apic_get)
+OWNER(set_lapic, apic_set)
 OWNER(get_cpuid, cpuid_get)
 OWNER(set_cpuid, cpuid_set)
 
@@ -782,6 +784,10 @@ static const struct {
 	ROW(KVM_NMI, ioctl_nmi),
 	ROW(KVM_GET_MSRS, ioctl_get_msrs),
 	ROW(KVM_SET_MSRS, ioctl_set_msrs),
+	ROW(KVM_TPR_ACCESS_REPORTING, ioctl_tpr_access),
+	ROW(KVM_SET_VAPIC_ADDR, ioctl_set_vapic),
+	ROW(KVM_GET_LAPIC, ioctl_get_lapic),
+	ROW(KVM_SET_LAPIC, ioctl_set_lapic),
 	ROW(KVM_GET_FPU, ioctl_get_fpu),
 	ROW(KVM_SET_FPU, ioctl_set_fpu),
 	ROW(KVM_SET_CPUID2, ioctl_set_cpuid),

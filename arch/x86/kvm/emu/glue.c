@@ -4,9 +4,10 @@
  *
  * Owns vcpu->arch.io while it says IO_EMULATOR: fetches instructions through
  * the guest's page tables, gives the executor memory and the devices that are in
- * the kernel, and turns its other questions into KVM_EXIT_MMIO and KVM_EXIT_IO.  How an instruction is cut into
- * fragments, and when it is over, is exec.c's business: registers change when
- * the executor commits, which for writes is with the last fragment handed out.
+ * the kernel, and turns its other questions into KVM_EXIT_MMIO and KVM_EXIT_IO.
+ * How an instruction is cut into fragments, and when it is over, is exec.c's
+ * business: registers change when the executor commits, which for writes is
+ * with the last fragment handed out.
  */
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
@@ -114,10 +115,14 @@ static enum emu_mem glue_write_vec(struct emu_ctx *ctx, unsigned int reg, const 
 	return EMU_MEM_OK;
 }
 
-/* A device in the kernel: done, or not its own. */
+/* A device in the kernel: done, or not its own.  Each vCPU has its own APIC, at its own address. */
 static bool in_kernel(struct kvm_vcpu *vcpu, enum kvm_bus bus, u64 addr, void *buf,
 		      unsigned int len, bool write)
 {
+	if (bus == KVM_MMIO_BUS && apic_has(vcpu, addr)) {
+		apic_access(vcpu, addr, len, buf, write);
+		return true;
+	}
 	return write ? !kvm_io_bus_write(vcpu, bus, addr, len, buf) :
 		       !kvm_io_bus_read(vcpu, bus, addr, len, buf);
 }
@@ -515,7 +520,7 @@ static int execute_load(struct kvm_vcpu *vcpu, unsigned int len)
 	u64 data;
 
 	vio->insn_len = len;
-	if (!kvm_io_bus_read(vcpu, KVM_MMIO_BUS, gpa, vio->move.size, &data))
+	if (in_kernel(vcpu, KVM_MMIO_BUS, gpa, &data, vio->move.size, false))
 		return exit_load(vcpu, &data, DR_READ);
 	ask_mmio(vcpu, gpa, vio->move.size, false, 0);
 	vio->owner = IO_LOAD;
@@ -526,9 +531,9 @@ static int execute_load(struct kvm_vcpu *vcpu, unsigned int len)
 /* As with OUT: over, when userspace has it. */
 static int execute_store(struct kvm_vcpu *vcpu, unsigned int len)
 {
-	const struct emu_move *move = &vcpu->arch.io.move;
+	struct emu_move *move = &vcpu->arch.io.move;
 	gpa_t gpa = vcpu->arch.exit.memory.gpa;
-	bool done = !kvm_io_bus_write(vcpu, KVM_MMIO_BUS, gpa, move->size, &move->data);
+	bool done = in_kernel(vcpu, KVM_MMIO_BUS, gpa, &move->data, move->size, true);
 
 	if (unlikely(debug_armed(vcpu)))
 		debug_access(vcpu, move->linear, move->size, DR_WRITE);
