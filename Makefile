@@ -43,7 +43,7 @@ help:
 	@echo '  clean            remove what was built, keep what was downloaded'
 	@echo
 	@echo 'On the test host, which these set up themselves on Debian 12:'
-	@echo '  run              a running guest, moved again and again with its events'
+	@echo '  run              a running guest, moved with its events; Linux on four processors'
 	@echo '  torture          the same at every instruction boundary, beside Debian'\''s KVM'
 	@echo '  check            lint, unit tests, kselftests on two KVMs, short runs'
 	@echo '  bench            what operations cost, beside Debian'\''s KVM'
@@ -58,6 +58,7 @@ module:
 
 run: module
 	@$(LAB)/run-qemu
+	@$(LAB)/run-linux
 	@$(LAB)/run-moves
 	@$(LAB)/run-moves --vendor intel --moves 500
 
