@@ -180,7 +180,9 @@ static int exit_msr(struct kvm_vcpu *vcpu)
 
 	if (len <= 0)
 		return len;
-	if (vcpu->arch.exit.msr.write)
+	if (!msr_filter_allows(vcpu->kvm, gpr[GPR_RCX], vcpu->arch.exit.msr.write))
+		r = -EPERM;
+	else if (vcpu->arch.exit.msr.write)
 		r = msr_set(vcpu, gpr[GPR_RCX], data, false);
 	else
 		r = msr_get(vcpu, gpr[GPR_RCX], &data, false);

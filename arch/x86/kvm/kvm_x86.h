@@ -158,6 +158,8 @@ struct kvm_vcpu_arch {
 #define INBOX_SIPI_SHIFT	24
 #define INBOX_SIPI_VECTOR	(0xffu << INBOX_SIPI_SHIFT)
 
+struct msr_filter;
+
 /* How KVM_ENABLE_CAP changed the VM. */
 struct kvm_caps {
 	bool exception_payload;
@@ -186,6 +188,9 @@ struct kvm_arch {
 	/* kvm->lock writes, anybody reads (READ_ONCE) */
 	struct kvm_caps caps;
 	u32 default_tsc_khz;
+
+	/* kvm->lock writes, SRCU reads */
+	struct msr_filter __rcu *msr_filter;	/* NULL: the guest may use what it has */
 };
 
 #endif /* ARCH_X86_KVM_KVM_X86_H */

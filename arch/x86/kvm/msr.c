@@ -601,13 +601,22 @@ void msr_reset(struct kvm_vcpu *vcpu)
 	msrs->de_cfg = host_de_cfg();
 }
 
+/* The guest's own, but for what userspace does not let it do. */
+static void set_trap(struct kvm_vcpu *vcpu, u32 index)
+{
+	bool read = !msr_filter_allows(vcpu->kvm, index, false);
+	bool write = !msr_filter_allows(vcpu->kvm, index, true);
+
+	backend_call(trap_msr)(vcpu, index, read, write);
+}
+
 void msr_traps(struct kvm_vcpu *vcpu)
 {
 	unsigned int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
 		for (j = 0; rows[i].flags & DIRECT && j < rows[i].count; j++)
-			backend_call(trap_msr)(vcpu, rows[i].first + j, false, false);
+			set_trap(vcpu, rows[i].first + j);
 }
 
 /* RDTSCP and RDPID read the register itself: the guest's value is there while the vCPU is. */

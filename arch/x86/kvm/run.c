@@ -105,6 +105,8 @@ static int serve_requests(struct kvm_vcpu *vcpu)
 		vcpu->stat.tlb_flushes++;
 		backend_call(flush_guest)(vcpu);
 	}
+	if (requests & KVM_REQ_MSR_TRAPS)
+		msr_traps(vcpu);
 	return TO_GUEST;
 }
 

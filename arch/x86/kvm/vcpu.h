@@ -153,6 +153,14 @@ void msr_load(struct kvm_vcpu *vcpu);
 void msr_put(struct kvm_vcpu *vcpu);
 
 /*
+ * msr_filter.c - which MSRs the guest may use, as userspace says
+ */
+long msr_filter_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);	/* or -ENOTTY */
+void msr_filter_destroy(struct kvm *kvm);
+/* May the guest's RDMSR, WRMSR go on?  Takes kvm->srcu.  Any context that may sleep. */
+bool msr_filter_allows(struct kvm *kvm, u32 index, bool write);
+
+/*
  * fpu.c - x87, SSE, AVX ...
  */
 int fpu_create(struct kvm_vcpu *vcpu);

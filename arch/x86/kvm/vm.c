@@ -44,6 +44,7 @@ static const struct {
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
+	{ KVM_CAP_X86_MSR_FILTER, 1 },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
 	{ KVM_CAP_IRQCHIP, 1 },
 	{ KVM_CAP_VAPIC, 1 },
@@ -180,7 +181,7 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 	case KVM_GET_TSC_KHZ:
 		return READ_ONCE(kvm->arch.default_tsc_khz);
 	default:
-		return -ENOTTY;
+		return msr_filter_ioctl(kvm, ioctl, argp);
 	}
 }
 
@@ -198,4 +199,5 @@ void kvm_arch_vm_destroy(struct kvm *kvm)
 	chips_destroy(kvm);
 	irq_free(kvm);
 	tdp_vm_destroy(kvm);
+	msr_filter_destroy(kvm);
 }
