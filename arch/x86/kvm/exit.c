@@ -17,6 +17,8 @@
 
 #define OPCODE_GROUP_7	0x0f01		/* LMSW, where it exits as a write of CR0 */
 #define OPCODE_MOV_CR	0x0f20		/* 20 and 22; 21 and 23 are MOV DR */
+#define OPCODE_WRMSR	0x0f30
+#define OPCODE_RDMSR	0x0f32
 
 int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror)
 {
@@ -129,6 +131,117 @@ static int resume_load(struct kvm_vcpu *vcpu, const void *data, enum dr_access a
 	return exit_load(vcpu, data, access);
 }
 
+/*
+ * MSRs.  One that is the guest's costs no exit.  Where an access would be #GP, and userspace wants
+ * to know, it is asked first: RIP stands at the instruction until the answer is in, for a write may
+ * still be refused.
+ */
+
+static u64 edx_eax(const u64 *gpr)
+{
+	return (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
+}
+
+static void set_edx_eax(u64 *gpr, u64 data)
+{
+	gpr[GPR_RAX] = (u32)data;
+	gpr[GPR_RDX] = data >> 32;
+}
+
+/* What arch.io.msr says, into kvm_run. */
+void exit_ask_msr(struct kvm_vcpu *vcpu)
+{
+	const struct vcpu_io *io = &vcpu->arch.io;
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = io->msr.write ? KVM_EXIT_X86_WRMSR : KVM_EXIT_X86_RDMSR;
+	run->msr.error = 0;
+	memset(run->msr.pad, 0, sizeof(run->msr.pad));
+	run->msr.reason = io->msr.reason;
+	run->msr.index = io->msr.index;
+	run->msr.data = io->msr.data;
+}
+
+/* @reason: one of KVM_MSR_EXIT_REASON_* */
+static int refuse_msr(struct kvm_vcpu *vcpu, int len, u32 reason)
+{
+	bool write = vcpu->arch.exit.msr.write;
+	struct vcpu_io *io = &vcpu->arch.io;
+	u64 *gpr = vcpu->arch.state.gpr;
+
+	if (!(READ_ONCE(vcpu->kvm->arch.caps.msr_exits) & reason)) {
+		vcpu_gp(vcpu);
+		return TO_GUEST;
+	}
+	io->owner = IO_MSR;
+	io->insn_len = len;
+	io->rip = vcpu->arch.state.rip;
+	io->msr.index = gpr[GPR_RCX];
+	io->msr.reason = reason;
+	io->msr.write = write;
+	io->msr.data = write ? edx_eax(gpr) : 0;
+	exit_ask_msr(vcpu);
+	return TO_USER;
+}
+
+static int exit_msr(struct kvm_vcpu *vcpu)
+{
+	u64 *gpr = vcpu->arch.state.gpr;
+	bool write = vcpu->arch.exit.msr.write;
+	int len = glue_insn_len(vcpu), r;
+	u32 index = gpr[GPR_RCX];
+	u64 data;
+
+	if (len <= 0)
+		return len;
+	if (!msr_filter_allows(vcpu->kvm, index, write))
+		return refuse_msr(vcpu, len, KVM_MSR_EXIT_REASON_FILTER);
+	if (!msr_known(index))
+		return refuse_msr(vcpu, len, KVM_MSR_EXIT_REASON_UNKNOWN);
+	r = write ? msr_set(vcpu, index, edx_eax(gpr), false) : msr_get(vcpu, index, &data, false);
+	if (r)
+		return refuse_msr(vcpu, len, KVM_MSR_EXIT_REASON_INVAL);
+	if (!write)
+		set_edx_eax(gpr, data);
+	return state_skip(vcpu, len);
+}
+
+/* One that came from another vCPU: 0 when another instruction stands there by now. */
+static int find_msr_insn(struct kvm_vcpu *vcpu)
+{
+	u16 opcode = vcpu->arch.io.msr.write ? OPCODE_WRMSR : OPCODE_RDMSR;
+	struct emu_insn insn;
+	int len = glue_fetch(vcpu, &insn);
+
+	return len > 0 && insn.opcode != opcode ? 0 : len;
+}
+
+static int resume_msr(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_io *io = &vcpu->arch.io;
+	u64 data = READ_ONCE(vcpu->run->msr.data);
+	bool refused = READ_ONCE(vcpu->run->msr.error);
+	int len;
+
+	io->owner = IO_NOBODY;
+	if (io->rip != vcpu->arch.state.rip)
+		return TO_GUEST;
+	len = io->insn_len ?: find_msr_insn(vcpu);
+	if (len == GLUE_NO_CODE) {
+		io->owner = IO_MSR;
+		return -EFAULT;
+	}
+	if (len <= 0)
+		return len;
+	if (refused) {
+		vcpu_gp(vcpu);
+		return TO_GUEST;
+	}
+	if (!io->msr.write)
+		set_edx_eax(vcpu->arch.state.gpr, data);
+	return state_skip(vcpu, len);
+}
+
 int exit_resume(struct kvm_vcpu *vcpu)
 {
 	switch (vcpu->arch.io.owner) {
@@ -136,6 +249,8 @@ int exit_resume(struct kvm_vcpu *vcpu)
 		return resume_load(vcpu, pio_data(vcpu), DR_PORT);
 	case IO_LOAD:
 		return resume_load(vcpu, vcpu->run->mmio.data, DR_READ);
+	case IO_MSR:
+		return resume_msr(vcpu);
 	case IO_STEPPED:
 		vcpu->arch.io.owner = IO_NOBODY;
 		/* the debugger may have gone */
@@ -164,36 +279,6 @@ static int exit_cpuid(struct kvm_vcpu *vcpu)
 	gpr[GPR_RBX] = ebx;
 	gpr[GPR_RCX] = ecx;
 	gpr[GPR_RDX] = edx;
-	return state_skip(vcpu, len);
-}
-
-static u64 edx_eax(const u64 *gpr)
-{
-	return (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
-}
-
-static int exit_msr(struct kvm_vcpu *vcpu)
-{
-	u64 *gpr = vcpu->arch.state.gpr;
-	int len = glue_insn_len(vcpu), r;
-	u64 data = edx_eax(gpr);
-
-	if (len <= 0)
-		return len;
-	if (!msr_filter_allows(vcpu->kvm, gpr[GPR_RCX], vcpu->arch.exit.msr.write))
-		r = -EPERM;
-	else if (vcpu->arch.exit.msr.write)
-		r = msr_set(vcpu, gpr[GPR_RCX], data, false);
-	else
-		r = msr_get(vcpu, gpr[GPR_RCX], &data, false);
-	if (r) {
-		vcpu_gp(vcpu);
-		return TO_GUEST;
-	}
-	if (!vcpu->arch.exit.msr.write) {
-		gpr[GPR_RAX] = (u32)data;
-		gpr[GPR_RDX] = data >> 32;
-	}
 	return state_skip(vcpu, len);
 }
 

@@ -84,7 +84,7 @@ struct vcpu_time {
 	u32 khz;
 };
 
-/* What userspace owes an answer to, since KVM_RUN returned with KVM_EXIT_IO or KVM_EXIT_MMIO. */
+/* What userspace owes an answer to, since KVM_RUN returned. */
 enum io_owner {
 	IO_NOBODY,
 	IO_IN,			/* a plain IN: exit.c */
@@ -92,18 +92,20 @@ enum io_owner {
 	IO_STEPPED,		/* nothing, but a debugger is to be told of a write */
 	IO_EMULATOR,		/* a read of the executor: emu/glue.c */
 	IO_CARRIED,		/* the same, from another vCPU: @insn is still to be fetched */
+	IO_MSR,			/* RDMSR or WRMSR: exit.c */
 };
 
 /**
  * struct vcpu_io - an instruction that waits for userspace
  * @owner:	enum io_owner
- * @insn_len:	IO_IN, IO_LOAD: what RIP moves by
+ * @insn_len:	IO_IN, IO_LOAD, IO_MSR: what RIP moves by; IO_MSR: 0 when it is still to be fetched
  * @rip:	where the instruction stands; if userspace moves RIP, the answer is dropped
  * @move:	IO_IN, IO_LOAD: which register takes the answer
  * @insn:	IO_EMULATOR: the instruction
  * @known:	@gpa is where the one memory operand of @insn leads: the processor has walked there
  * @at_device: @insn is string I/O at a port where there is a device in the kernel
  * @gpa:	as the exit said it
+ * @msr:	IO_MSR: what userspace was asked, KVM_MSR_EXIT_REASON_* among it; @data is WRMSR's
  * @emu:	the executor's context, and its record of what is over
  */
 struct vcpu_io {
@@ -115,6 +117,12 @@ struct vcpu_io {
 	bool known;
 	bool at_device;
 	gpa_t gpa;
+	struct {
+		u64 data;
+		u32 index;
+		u8 reason;
+		bool write;
+	} msr;
 	struct emu_ctx emu;
 };
 
@@ -165,6 +173,7 @@ struct kvm_caps {
 	bool exception_payload;
 	bool triple_fault_event;
 	bool exact_state;
+	u32 msr_exits;			/* KVM_MSR_EXIT_REASON_* */
 };
 
 /* The second-level tables (mmu/tdp.c). */

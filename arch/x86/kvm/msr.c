@@ -528,6 +528,11 @@ static const struct row *find(u32 index)
 	return NULL;
 }
 
+bool msr_known(u32 index)
+{
+	return find(index);
+}
+
 int msr_get(struct kvm_vcpu *vcpu, u32 index, u64 *data, bool outside)
 {
 	const struct row *row = find(index);

@@ -94,6 +94,7 @@ int exit_resume(struct kvm_vcpu *vcpu);			/* userspace has answered arch.io */
 int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror);
 /* arch.io.move, a load, is over with this answer; it was a read of memory or of a port. */
 int exit_load(struct kvm_vcpu *vcpu, const void *data, enum dr_access access);
+void exit_ask_msr(struct kvm_vcpu *vcpu);		/* kvm_run of an access in arch.io.msr */
 
 /*
  * x86.c, vm.c - ioctls
@@ -141,6 +142,7 @@ long msr_set_list(struct kvm_vcpu *vcpu, struct kvm_msrs __user *argp);
 u64 msr_mce_caps(void);					/* KVM_X86_GET_MCE_CAP_SUPPORTED */
 int msr_inject_mce(struct kvm_vcpu *vcpu, const struct kvm_x86_mce *mce);	/* 0 or -EINVAL */
 int msr_setup_mce(struct kvm_vcpu *vcpu, u64 mcg_cap);	/* 0 or -EINVAL */
+bool msr_known(u32 index);				/* is there such a register? */
 int msr_get(struct kvm_vcpu *vcpu, u32 index, u64 *data, bool outside);	/* 0 or -EINVAL: #GP */
 int msr_set(struct kvm_vcpu *vcpu, u32 index, u64 data, bool outside);
 void msr_reset(struct kvm_vcpu *vcpu);			/* power-up values */

@@ -14,6 +14,8 @@
 #define GUESTDBG_KNOWN	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |		\
 			 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP |	\
 			 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
+#define MSR_EXIT_REASONS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |	\
+				 KVM_MSR_EXIT_REASON_FILTER)
 #define TSS_PAGES	3		/* what KVM_SET_TSS_ADDR sets aside */
 
 static const struct {
@@ -45,6 +47,7 @@ static const struct {
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
 	{ KVM_CAP_X86_MSR_FILTER, 1 },
+	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
 	{ KVM_CAP_IRQCHIP, 1 },
 	{ KVM_CAP_VAPIC, 1 },
@@ -106,6 +109,11 @@ static long enable_cap(struct kvm *kvm, void __user *argp)
 		return irq_enable_split(kvm, cap.args[0]);
 	case KVM_CAP_X2APIC_API:
 		return irq_enable_x2apic_api(kvm, cap.args[0]);
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		if (cap.args[0] & ~(u64)MSR_EXIT_REASONS)
+			return -EINVAL;
+		WRITE_ONCE(kvm->arch.caps.msr_exits, cap.args[0]);
+		return 0;
 	default:
 		return -EINVAL;
 	}

@@ -222,7 +222,7 @@ static int fetch_page(struct kvm_vcpu *vcpu, u64 linear, u8 *bytes, unsigned int
 }
 
 /* Fetch and decode; the second page only if the instruction goes on there. */
-static int fetch_decode(struct kvm_vcpu *vcpu, struct emu_insn *insn)
+int glue_fetch(struct kvm_vcpu *vcpu, struct emu_insn *insn)
 {
 	enum emu_mode mode = code_mode(vcpu);
 	u64 linear = code_linear(vcpu, mode);
@@ -259,7 +259,7 @@ int glue_decode(struct kvm_vcpu *vcpu, struct emu_insn *insn)
 	if (exit->insn_bytes &&
 	    !emu_decode(insn, exit->insn, exit->insn_bytes, code_mode(vcpu)))
 		return insn->len;
-	return fetch_decode(vcpu, insn);
+	return glue_fetch(vcpu, insn);
 }
 
 int glue_measure(struct kvm_vcpu *vcpu)
@@ -592,7 +592,7 @@ int glue_resume(struct kvm_vcpu *vcpu)
 	emu_io_answer(&vio->emu.io, data);
 	if (carried) {
 		/* it may be another by now, or gone: then it begins afresh */
-		len = fetch_decode(vcpu, &vio->insn);
+		len = glue_fetch(vcpu, &vio->insn);
 		if (len == GLUE_NO_CODE) {
 			vio->owner = IO_CARRIED;
 			return -EFAULT;

@@ -42,6 +42,9 @@ static inline int glue_insn_len(struct kvm_vcpu *vcpu)
  */
 int glue_decode(struct kvm_vcpu *vcpu, struct emu_insn *insn);
 
+/* The same by its bytes in memory, whatever the last exit was; GLUE_NO_CODE without memory. */
+int glue_fetch(struct kvm_vcpu *vcpu, struct emu_insn *insn);
+
 /**
  * glue_execute - execute the instruction at RIP in software
  * @vcpu: has exited because of memory that is a device's, or of string I/O
