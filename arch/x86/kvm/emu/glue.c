@@ -637,6 +637,19 @@ static void get_executor_io(struct kvm_vcpu *vcpu, struct kvm_exact_io *out)
 			   io->read[i].data);
 }
 
+static void get_msr(struct kvm_vcpu *vcpu, struct kvm_exact_access *out)
+{
+	const struct vcpu_io *vio = &vcpu->arch.io;
+	u64 answer = READ_ONCE(vcpu->run->msr.data);
+
+	if (vio->msr.write)
+		get_access(out, KVM_EXACT_MSR_WRITE, vio->msr.index, sizeof(u64), &vio->msr.data);
+	else
+		get_access(out, KVM_EXACT_MSR_READ, vio->msr.index, sizeof(u64), &answer);
+	out->error = READ_ONCE(vcpu->run->msr.error);
+	out->reason = vio->msr.reason;
+}
+
 bool glue_get_io(struct kvm_vcpu *vcpu, struct kvm_exact_io *out)
 {
 	const struct vcpu_io *vio = &vcpu->arch.io;
@@ -653,6 +666,9 @@ bool glue_get_io(struct kvm_vcpu *vcpu, struct kvm_exact_io *out)
 	case IO_LOAD:
 		get_access(&out->ask, KVM_EXACT_MMIO_READ, exit->memory.gpa, vio->move.size,
 			   vcpu->run->mmio.data);
+		return true;
+	case IO_MSR:
+		get_msr(vcpu, &out->ask);
 		return true;
 	case IO_EMULATOR:
 	case IO_CARRIED:
@@ -682,10 +698,27 @@ static bool access_ok_for(const struct kvm_exact_access *access, bool read)
 	}
 }
 
+static bool is_msr(const struct kvm_exact_access *access)
+{
+	return access->kind == KVM_EXACT_MSR_READ || access->kind == KVM_EXACT_MSR_WRITE;
+}
+
+/* Nothing of the instruction is over, and userspace was asked for one reason. */
+static bool msr_ok(const struct kvm_exact_io *in)
+{
+	const u8 reasons = KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
+			   KVM_MSR_EXIT_REASON_FILTER;
+
+	return in->ask.size == sizeof(u64) && in->ask.addr <= U32_MAX && !in->reads &&
+	       !in->writes && hweight8(in->ask.reason) == 1 && !(in->ask.reason & ~reasons);
+}
+
 bool glue_io_ok(const struct kvm_exact_io *in)
 {
 	unsigned int i;
 
+	if (is_msr(&in->ask))
+		return msr_ok(in);
 	if (in->reads > KVM_EXACT_READS || !access_ok_for(&in->ask, false) ||
 	    (in->reads == KVM_EXACT_READS && (in->ask.kind == KVM_EXACT_MMIO_READ ||
 					      in->ask.kind == KVM_EXACT_PIO_IN)))
@@ -714,16 +747,27 @@ static void ask_again(struct kvm_vcpu *vcpu, const struct kvm_exact_access *acce
 	memcpy(vcpu->arch.io.emu.pio_data, access->data, access->size);
 }
 
-void glue_set_io(struct kvm_vcpu *vcpu, const struct kvm_exact_io *in)
+static void set_msr(struct kvm_vcpu *vcpu, const struct kvm_exact_io *in)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+
+	vio->owner = IO_MSR;
+	vio->insn_len = 0;
+	vio->rip = in->rip;
+	vio->msr.index = in->ask.addr;
+	vio->msr.reason = in->ask.reason;
+	vio->msr.write = in->ask.kind == KVM_EXACT_MSR_WRITE;
+	memcpy(&vio->msr.data, in->ask.data, sizeof(vio->msr.data));
+	exit_ask_msr(vcpu);
+	vcpu->run->msr.error = in->ask.error;
+}
+
+static void set_executor_io(struct kvm_vcpu *vcpu, const struct kvm_exact_io *in)
 {
 	struct vcpu_io *vio = &vcpu->arch.io;
 	struct emu_io *io = &vio->emu.io;
 	unsigned int i;
 
-	vio->owner = IO_NOBODY;
-	emu_io_forget(io);
-	if (!in)
-		return;
 	*io = (struct emu_io){
 		.kind = in->ask.kind, .size = in->ask.size, .count = 1, .addr = in->ask.addr,
 		.rip = in->rip, .reads = in->reads, .writes = in->writes,
@@ -739,6 +783,16 @@ void glue_set_io(struct kvm_vcpu *vcpu, const struct kvm_exact_io *in)
 	vio->owner = IO_CARRIED;
 	vio->rip = in->rip;
 	ask_again(vcpu, &in->ask);
+}
+
+void glue_set_io(struct kvm_vcpu *vcpu, const struct kvm_exact_io *in)
+{
+	vcpu->arch.io.owner = IO_NOBODY;
+	emu_io_forget(&vcpu->arch.io.emu.io);
+	if (in && is_msr(&in->ask))
+		set_msr(vcpu, in);
+	else if (in)
+		set_executor_io(vcpu, in);
 }
 
 int glue_translate(struct kvm_vcpu *vcpu, gva_t linear, gpa_t *gpa)

@@ -57,13 +57,22 @@ struct kvm_exact_event {
 #define KVM_EXACT_MMIO_READ		1
 #define KVM_EXACT_MMIO_WRITE		2
 #define KVM_EXACT_PIO_IN		3
+#define KVM_EXACT_MSR_READ		4
+#define KVM_EXACT_MSR_WRITE		5
 
-/* One access to a device: a guest-physical address or a port, and what was read or is written. */
+/*
+ * One access to a device: a guest-physical address or a port, and what was read or is written.
+ *
+ * Of an MSR, which can only be the one asked for, size is 8; error and reason are those of
+ * kvm_run.msr.  They are 0 for all others.
+ */
 struct kvm_exact_access {
 	__u64 addr;
 	__u8 kind;
 	__u8 size;
-	__u8 pad[6];
+	__u8 error;
+	__u8 reason;
+	__u8 pad[4];
 	__u8 data[8];
 };
 

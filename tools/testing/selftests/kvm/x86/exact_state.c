@@ -79,6 +79,15 @@ TEST_F(exact, events_are_as_ever)
 
 static const struct kvm_exact_event hardware = { .type = KVM_EXACT_EXCEPTION, .vector = 6 };
 
+static void spoil_msr(struct kvm_exact_state *state, uint8_t size, uint8_t reason, uint8_t reads)
+{
+	state->io.ask = (struct kvm_exact_access){
+		.kind = KVM_EXACT_MSR_READ, .size = size, .reason = reason,
+	};
+	state->io.reads = reads;
+	state->io.read[0] = (struct kvm_exact_access){ .kind = KVM_EXACT_PIO_IN, .size = 1 };
+}
+
 static void spoil(struct kvm_exact_state *state, unsigned int how)
 {
 	switch (how) {
@@ -155,7 +164,7 @@ static void spoil(struct kvm_exact_state *state, unsigned int how)
 		state->io.ask.kind = 0xff;
 		break;
 	case 19:
-		state->io.ask.kind = 4;
+		state->io.ask.kind = 6;
 		break;
 	case 20:
 		state->io.ask.size = 3;
@@ -181,6 +190,25 @@ static void spoil(struct kvm_exact_state *state, unsigned int how)
 	case 26:
 		state->io.ask.size = 0;
 		break;
+	case 29:
+		spoil_msr(state, 4, 1, 0);
+		break;
+	case 30:
+		spoil_msr(state, 8, 0, 0);
+		break;
+	case 31:
+		spoil_msr(state, 8, 8, 0);
+		break;
+	case 32:
+		spoil_msr(state, 8, 3, 0);
+		break;
+	case 33:
+		spoil_msr(state, 8, 1, 1);
+		break;
+	case 34:
+		spoil_msr(state, 8, 1, 0);
+		state->io.ask.addr = 1ULL << 32;
+		break;
 	case 27:
 		*state = (struct kvm_exact_state){ .version = KVM_EXACT_VERSION };
 		state->raised = hardware;
@@ -194,7 +222,7 @@ static void spoil(struct kvm_exact_state *state, unsigned int how)
 	}
 }
 
-#define SPOILS	29
+#define SPOILS	35
 
 TEST_F(exact, refused)
 {
@@ -615,6 +643,97 @@ TEST_F(exact, instruction_rewritten)
 	memset(self->vm->run->mmio.data, 0x77, 8);
 	ASSERT_OUT(self->vm, PORT_DONE);
 	EXPECT_EQ(0x77777777ULL, rax(self->vm));
+}
+
+/*
+ * MSRs that userspace is asked for.
+ */
+
+#define MSR_NONE	0x12345678
+
+GUEST(code_rdmsr,
+	"mov $" STR(MSR_NONE) ", %ecx\n"
+	"mov $-1, %rax\n"
+	"mov $-1, %rdx\n"
+	"rdmsr\n"
+	"shl $32, %rdx\n"
+	"or %rdx, %rax\n"
+	"jmp rt_done");
+
+GUEST(code_wrmsr,
+	"mov $" STR(MSR_NONE) ", %ecx\n"
+	"mov $0x11223344, %eax\n"
+	"mov $0x55667788, %edx\n"
+	"code_wrmsr_itself:\n"
+	"wrmsr\n"
+	"jmp rt_done");
+LABEL(code_wrmsr_itself);
+
+static void run_to_msr(struct __test_metadata *_metadata, struct vm *vm, uint64_t code, int reason)
+{
+	ASSERT_EQ(0, vm_enable_cap(vm, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_UNKNOWN));
+	vm_start(vm, code, 0);
+	ASSERT_EQ(reason, vm_run(vm)) {
+		TH_LOG("%s", vm_why(vm));
+	}
+}
+
+static void check_msr(struct __test_metadata *_metadata, struct vm *vm, unsigned int reason,
+		      uint64_t data)
+{
+	EXPECT_EQ(reason, vm->run->exit_reason);
+	EXPECT_EQ(0, vm->run->msr.error);
+	EXPECT_EQ((unsigned int)KVM_MSR_EXIT_REASON_UNKNOWN, vm->run->msr.reason);
+	EXPECT_EQ(MSR_NONE, vm->run->msr.index);
+	EXPECT_EQ(data, vm->run->msr.data);
+}
+
+TEST_F(exact, rdmsr_asked)
+{
+	run_to_msr(_metadata, self->vm, GA(code_rdmsr), KVM_EXIT_X86_RDMSR);
+	move(_metadata, self->vm);
+	check_msr(_metadata, self->vm, KVM_EXIT_X86_RDMSR, 0);
+	self->vm->run->msr.data = 0x123456789abcdef0;
+	ASSERT_OUT(self->vm, PORT_DONE);
+	EXPECT_EQ(0x123456789abcdef0ULL, rax(self->vm));
+}
+
+TEST_F(exact, rdmsr_answered)
+{
+	run_to_msr(_metadata, self->vm, GA(code_rdmsr), KVM_EXIT_X86_RDMSR);
+	self->vm->run->msr.data = 0x123456789abcdef0;
+	move(_metadata, self->vm);
+	ASSERT_OUT(self->vm, PORT_DONE);
+	EXPECT_EQ(0x123456789abcdef0ULL, rax(self->vm));
+}
+
+TEST_F(exact, wrmsr_asked)
+{
+	run_to_msr(_metadata, self->vm, GA(code_wrmsr), KVM_EXIT_X86_WRMSR);
+	move(_metadata, self->vm);
+	check_msr(_metadata, self->vm, KVM_EXIT_X86_WRMSR, 0x5566778811223344);
+	ASSERT_OUT(self->vm, PORT_DONE);
+	ASSERT_EVENTS(self->vm, 0);
+}
+
+TEST_F(exact, wrmsr_answered)
+{
+	run_to_msr(_metadata, self->vm, GA(code_wrmsr), KVM_EXIT_X86_WRMSR);
+	self->vm->run->msr.error = 1;
+	handler_skip(self->vm, 13, 2);
+	move(_metadata, self->vm);
+	ASSERT_H(self->vm, 13, 0, GA(code_wrmsr_itself));
+}
+
+/* There is no RDMSR by now: what is there runs, and nobody is asked. */
+TEST_F(exact, rdmsr_rewritten)
+{
+	run_to_msr(_metadata, self->vm, GA(code_rdmsr), KVM_EXIT_X86_RDMSR);
+	self->vm->run->msr.data = 0x77;
+	move(_metadata, self->vm);
+	memset(self->vm->mem + vm_rip(self->vm), 0x90, 2);
+	ASSERT_OUT(self->vm, PORT_DONE);
+	EXPECT_EQ(~0ULL, rax(self->vm));
 }
 
 TEST_HARNESS_MAIN
