@@ -8,7 +8,6 @@
  * backend's to say, which event comes next is events.c's.
  */
 #include <linux/kvm_host.h>
-#include <linux/kvm_para.h>
 #include <asm/trapnr.h>
 #include "cr.h"
 #include "emu/glue.h"
@@ -251,6 +250,8 @@ int exit_resume(struct kvm_vcpu *vcpu)
 		return resume_load(vcpu, vcpu->run->mmio.data, DR_READ);
 	case IO_MSR:
 		return resume_msr(vcpu);
+	case IO_HYPERCALL:
+		return hypercall_resume(vcpu);
 	case IO_STEPPED:
 		vcpu->arch.io.owner = IO_NOBODY;
 		/* the debugger may have gone */
@@ -313,16 +314,6 @@ static int exit_hlt(struct kvm_vcpu *vcpu)
 	}
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
 	return TO_USER;
-}
-
-static int exit_hypercall(struct kvm_vcpu *vcpu)
-{
-	int len = glue_insn_len(vcpu);
-
-	if (len <= 0)
-		return len;
-	vcpu->arch.state.gpr[GPR_RAX] = state_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS;
-	return state_skip(vcpu, len);
 }
 
 static int exit_skip(struct kvm_vcpu *vcpu)
@@ -575,7 +566,7 @@ static int (*const handlers[EXIT_KINDS])(struct kvm_vcpu *vcpu) = {
 	[EXIT_XSETBV] = exit_xsetbv,
 	[EXIT_EXCEPTION] = exit_exception,
 	[EXIT_WINDOW] = exit_window,
-	[EXIT_HYPERCALL] = exit_hypercall,
+	[EXIT_HYPERCALL] = hypercall_exit,
 	[EXIT_PAUSE] = exit_skip,
 	[EXIT_CACHE] = exit_skip,
 	[EXIT_UNDEFINED] = exit_undefined,

@@ -93,12 +93,13 @@ enum io_owner {
 	IO_EMULATOR,		/* a read of the executor: emu/glue.c */
 	IO_CARRIED,		/* the same, from another vCPU: @insn is still to be fetched */
 	IO_MSR,			/* RDMSR or WRMSR: exit.c */
+	IO_HYPERCALL,		/* hypercall.c */
 };
 
 /**
  * struct vcpu_io - an instruction that waits for userspace
  * @owner:	enum io_owner
- * @insn_len:	IO_IN, IO_LOAD, IO_MSR: what RIP moves by; IO_MSR: 0 when it is still to be fetched
+ * @insn_len:	what RIP moves by, but for the executor; IO_MSR: 0 when it is still to be fetched
  * @rip:	where the instruction stands; if userspace moves RIP, the answer is dropped
  * @move:	IO_IN, IO_LOAD: which register takes the answer
  * @insn:	IO_EMULATOR: the instruction
@@ -174,6 +175,7 @@ struct kvm_caps {
 	bool triple_fault_event;
 	bool exact_state;
 	u32 msr_exits;			/* KVM_MSR_EXIT_REASON_* */
+	u32 hypercall_exits;		/* a bit a number */
 };
 
 /* The second-level tables (mmu/tdp.c). */

@@ -97,6 +97,12 @@ int exit_load(struct kvm_vcpu *vcpu, const void *data, enum dr_access access);
 void exit_ask_msr(struct kvm_vcpu *vcpu);		/* kvm_run of an access in arch.io.msr */
 
 /*
+ * hypercall.c - what the guest asks of its hypervisor
+ */
+int hypercall_exit(struct kvm_vcpu *vcpu);		/* a handler, as those of exit.c */
+int hypercall_resume(struct kvm_vcpu *vcpu);		/* IO_HYPERCALL */
+
+/*
  * x86.c, vm.c - ioctls
  */
 int x86_sync_out(struct kvm_vcpu *vcpu);		/* kvm_valid_regs */

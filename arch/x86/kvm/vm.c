@@ -6,6 +6,7 @@
  * is absent and reads 0.  Documentation/virt/kvm/api.rst says what follows.
  */
 #include <linux/kvm_host.h>
+#include <linux/kvm_para.h>
 #include <linux/uaccess.h>
 #include <asm/kvm_exact.h>
 #include "mmu/mmu.h"
@@ -16,6 +17,7 @@
 			 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
 #define MSR_EXIT_REASONS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |	\
 				 KVM_MSR_EXIT_REASON_FILTER)
+#define HYPERCALL_EXITS	BIT(KVM_HC_MAP_GPA_RANGE)
 #define TSS_PAGES	3		/* what KVM_SET_TSS_ADDR sets aside */
 
 static const struct {
@@ -48,6 +50,7 @@ static const struct {
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
 	{ KVM_CAP_X86_MSR_FILTER, 1 },
 	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
+	{ KVM_CAP_EXIT_HYPERCALL, HYPERCALL_EXITS },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
 	{ KVM_CAP_IRQCHIP, 1 },
 	{ KVM_CAP_VAPIC, 1 },
@@ -113,6 +116,11 @@ static long enable_cap(struct kvm *kvm, void __user *argp)
 		if (cap.args[0] & ~(u64)MSR_EXIT_REASONS)
 			return -EINVAL;
 		WRITE_ONCE(kvm->arch.caps.msr_exits, cap.args[0]);
+		return 0;
+	case KVM_CAP_EXIT_HYPERCALL:
+		if (cap.args[0] & ~(u64)HYPERCALL_EXITS)
+			return -EINVAL;
+		WRITE_ONCE(kvm->arch.caps.hypercall_exits, cap.args[0]);
 		return 0;
 	default:
 		return -EINVAL;
