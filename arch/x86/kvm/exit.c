@@ -431,7 +431,7 @@ static int exit_cr(struct kvm_vcpu *vcpu)
 	if (insn.opcode == OPCODE_GROUP_7 && !insn.memory)
 		return exit_lmsw(vcpu, &insn);
 	if ((insn.opcode & ~2) != OPCODE_MOV_CR)
-		return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+		return glue_not_executed(vcpu);
 	gpr = mov_operand(vcpu, &insn, &mask);
 	if (exit->cr.write)
 		r = write_cr(vcpu, exit->cr.number, *gpr & mask);
@@ -530,7 +530,7 @@ static int exit_window(struct kvm_vcpu *vcpu)
 
 static int exit_task_switch(struct kvm_vcpu *vcpu)
 {
-	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
+	return glue_not_executed(vcpu);
 }
 
 /* The control block is undefined after a shutdown (APM vol. 2, 15.14.3): leave a defined vCPU. */
@@ -591,7 +591,6 @@ int exit_handle(struct kvm_vcpu *vcpu)
 		return step_is_over(vcpu) ? debug_stepped(vcpu) : TO_GUEST;
 	default:
 		r = handlers[vcpu->arch.exit.kind](vcpu);
-		return r == GLUE_NO_CODE ?
-		       exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION) : r;
+		return r == GLUE_NO_CODE ? glue_not_executed(vcpu) : r;
 	}
 }

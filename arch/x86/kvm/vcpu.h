@@ -91,7 +91,7 @@ void run_publish(struct kvm_vcpu *vcpu);
  */
 int exit_handle(struct kvm_vcpu *vcpu);			/* enum next_step or errno */
 int exit_resume(struct kvm_vcpu *vcpu);			/* userspace has answered arch.io */
-int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror);
+int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror);	/* not EMULATION: glue.h */
 /* arch.io.move, a load, is over with this answer; it was a read of memory or of a port. */
 int exit_load(struct kvm_vcpu *vcpu, const void *data, enum dr_access access);
 void exit_ask_msr(struct kvm_vcpu *vcpu);		/* kvm_run of an access in arch.io.msr */

@@ -425,22 +425,48 @@ static int raise(struct kvm_vcpu *vcpu)
 	return TO_GUEST;
 }
 
-/* With the instruction's bytes, so that somebody can teach it to the executor. */
-static int unsupported(struct kvm_vcpu *vcpu)
+/* Up to fifteen bytes at RIP, to the end of the instruction if that can be told.  Looks only. */
+static unsigned int peek(struct kvm_vcpu *vcpu, u8 *bytes)
 {
-	struct vcpu_io *vio = &vcpu->arch.io;
-	struct kvm_run *run = vcpu->run;
-	u8 bytes[EMU_MAX_INSN] = { };
+	enum emu_mode mode = code_mode(vcpu);
+	u64 linear = code_linear(vcpu, mode);
+	struct emu_insn insn;
+	int have, more;
 	u32 error;
-	int len;
 
-	len = fetch_page(vcpu, code_linear(vcpu, vio->insn.mode), bytes, vio->insn.len, false,
-			 &error);
-	exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION);
-	run->emulation_failure.ndata = 3;
-	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
-	run->emulation_failure.insn_size = max(len, 0);
-	memcpy(run->emulation_failure.insn_bytes, bytes, sizeof(bytes));
+	have = fetch_page(vcpu, linear, bytes, EMU_MAX_INSN, false, &error);
+	if (have <= 0)
+		return 0;
+	if (emu_decode(&insn, bytes, have, mode) == -EAGAIN) {
+		more = fetch_page(vcpu, linear + have, bytes + have, EMU_MAX_INSN - have, false,
+				  &error);
+		have += max(more, 0);
+	}
+	return emu_decode(&insn, bytes, have, mode) ? have : insn.len;
+}
+
+/* The words of struct kvm_run's emulation_failure that are an array's in its other name. */
+#define FAILURE_WORDS	(offsetof(struct kvm_run, emulation_failure.insn_bytes) +		\
+			 sizeof_field(struct kvm_run, emulation_failure.insn_bytes) -		\
+			 offsetof(struct kvm_run, internal.data)) / sizeof(u64)
+
+/* With the instruction's bytes, so that somebody can teach it to the executor. */
+int glue_not_executed(struct kvm_vcpu *vcpu)
+{
+	u8 bytes[EMU_MAX_INSN] = { };
+	unsigned int len = peek(vcpu, bytes);
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	run->emulation_failure.ndata = FAILURE_WORDS + 2;
+	run->emulation_failure.flags =
+		len ? KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES : 0;
+	run->emulation_failure.insn_size = len;
+	memset(run->emulation_failure.insn_bytes, 0, sizeof(bytes));
+	memcpy(run->emulation_failure.insn_bytes, bytes, len);
+	run->internal.data[FAILURE_WORDS] = vcpu->arch.exit.hardware;
+	run->internal.data[FAILURE_WORDS + 1] = vcpu->arch.state.rip;
 	return TO_USER;
 }
 
@@ -485,7 +511,7 @@ static int execute(struct kvm_vcpu *vcpu, bool again)
 		case EMU_RETRY:
 			return TO_GUEST;
 		case EMU_UNSUPPORTED:
-			return unsupported(vcpu);
+			return glue_not_executed(vcpu);
 		case EMU_FAILED:
 			/* what has been read is not read again */
 			vio->owner = IO_EMULATOR;

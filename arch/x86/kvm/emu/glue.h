@@ -55,6 +55,17 @@ int glue_fetch(struct kvm_vcpu *vcpu, struct emu_insn *insn);
  */
 int glue_execute(struct kvm_vcpu *vcpu);
 
+/**
+ * glue_not_executed - KVM_EXIT_INTERNAL_ERROR for the instruction at RIP, with its bytes
+ * @vcpu: has exited; nothing of the instruction is over
+ *
+ * suberror EMULATION: flags, size and bytes as struct kvm_run has them, and then the processor's
+ * exit code and RIP.  Where RIP has no memory, flags is 0.
+ *
+ * Return: TO_USER.
+ */
+int glue_not_executed(struct kvm_vcpu *vcpu);
+
 /* KVM_RUN after userspace has answered: IO_EMULATOR, IO_CARRIED.  Return: as glue_execute(). */
 int glue_resume(struct kvm_vcpu *vcpu);
 
