@@ -303,6 +303,16 @@ long cpuid_get_supported(struct kvm_cpuid2 __user *argp)
 	return r;
 }
 
+/* An instruction that the processor does not have is #UD: there is nothing to add to the above. */
+long cpuid_get_emulated(struct kvm_cpuid2 __user *argp)
+{
+	struct kvm_cpuid2 head;
+
+	if (copy_from_user(&head, argp, sizeof(head)))
+		return -EFAULT;
+	return put_user(0, &argp->nent);
+}
+
 /*
  * What one guest is told.
  */

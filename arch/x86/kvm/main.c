@@ -112,6 +112,8 @@ long kvm_arch_dev_ioctl(unsigned int ioctl, unsigned long arg)
 	switch (ioctl) {
 	case KVM_GET_SUPPORTED_CPUID:
 		return cpuid_get_supported(argp);
+	case KVM_GET_EMULATED_CPUID:
+		return cpuid_get_emulated(argp);
 	case KVM_GET_MSR_INDEX_LIST:
 		return msr_index_list(argp);
 	case KVM_GET_MSR_FEATURE_INDEX_LIST:

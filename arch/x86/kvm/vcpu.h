@@ -130,6 +130,7 @@ long attr_has(struct kvm_vcpu *vcpu, void __user *argp);	/* 0 or -ENXIO */
  */
 int cpuid_module_init(void);				/* what this host can offer */
 long cpuid_get_supported(struct kvm_cpuid2 __user *argp);
+long cpuid_get_emulated(struct kvm_cpuid2 __user *argp);
 long cpuid_get(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp);
 long cpuid_set(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp);
 void cpuid_create(struct kvm_vcpu *vcpu);		/* a vCPU without KVM_SET_CPUID2 */

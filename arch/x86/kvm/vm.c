@@ -18,6 +18,7 @@
 #define MSR_EXIT_REASONS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |	\
 				 KVM_MSR_EXIT_REASON_FILTER)
 #define HYPERCALL_EXITS	BIT(KVM_HC_MAP_GPA_RANGE)
+#define DISABLED_EXITS	KVM_X86_DISABLE_EXITS_PAUSE	/* PAUSE never exits */
 #define TSS_PAGES	3		/* what KVM_SET_TSS_ADDR sets aside */
 
 static const struct {
@@ -52,6 +53,10 @@ static const struct {
 	{ KVM_CAP_X86_USER_SPACE_MSR, 1 },
 	{ KVM_CAP_EXIT_HYPERCALL, HYPERCALL_EXITS },
 	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
+	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1 },
+	{ KVM_CAP_X86_DISABLE_EXITS, DISABLED_EXITS },
+	{ KVM_CAP_PMU_CAPABILITY, KVM_PMU_CAP_DISABLE },
+	{ KVM_CAP_EXT_EMUL_CPUID, 1 },
 	{ KVM_CAP_IRQCHIP, 1 },
 	{ KVM_CAP_VAPIC, 1 },
 	{ KVM_CAP_IRQ_ROUTING, ROUTE_MAX_GSIS },
@@ -88,8 +93,38 @@ int kvm_arch_check_extension(struct kvm *kvm, long cap)
 	return 0;
 }
 
+/* A mask of what is wanted, out of what there is. */
+static long set_mask(u32 *mask, u64 wanted, u32 known)
+{
+	if (wanted & ~(u64)known)
+		return -EINVAL;
+	WRITE_ONCE(*mask, wanted);
+	return 0;
+}
+
+/* Of what is so always. */
+static long accept_mask(u64 wanted, u32 known)
+{
+	return wanted & ~(u64)known ? -EINVAL : 0;
+}
+
+static long enable_exact_state(struct kvm_caps *caps, u64 version)
+{
+	if (version > KVM_EXACT_VERSION)
+		return -EINVAL;
+	WRITE_ONCE(caps->exact_state, version);
+	return 0;
+}
+
+/* No guest has a PMU.  As where there is one to be taken away: before the first vCPU. */
+static long disable_pmu(struct kvm *kvm, u64 wanted)
+{
+	return wanted != KVM_PMU_CAP_DISABLE || atomic_read(&kvm->online_vcpus) ? -EINVAL : 0;
+}
+
 static long enable_cap(struct kvm *kvm, void __user *argp)
 {
+	struct kvm_caps *caps = &kvm->arch.caps;
 	struct kvm_enable_cap cap;
 
 	if (copy_from_user(&cap, argp, sizeof(cap)))
@@ -98,30 +133,27 @@ static long enable_cap(struct kvm *kvm, void __user *argp)
 		return -EINVAL;
 	switch (cap.cap) {
 	case KVM_CAP_EXCEPTION_PAYLOAD:
-		WRITE_ONCE(kvm->arch.caps.exception_payload, cap.args[0]);
+		WRITE_ONCE(caps->exception_payload, cap.args[0]);
 		return 0;
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
-		WRITE_ONCE(kvm->arch.caps.triple_fault_event, cap.args[0]);
+		WRITE_ONCE(caps->triple_fault_event, cap.args[0]);
 		return 0;
 	case KVM_CAP_X86_EXACT_STATE:
-		if (cap.args[0] > KVM_EXACT_VERSION)
-			return -EINVAL;
-		WRITE_ONCE(kvm->arch.caps.exact_state, cap.args[0]);
-		return 0;
+		return enable_exact_state(caps, cap.args[0]);
 	case KVM_CAP_SPLIT_IRQCHIP:
 		return irq_enable_split(kvm, cap.args[0]);
 	case KVM_CAP_X2APIC_API:
 		return irq_enable_x2apic_api(kvm, cap.args[0]);
 	case KVM_CAP_X86_USER_SPACE_MSR:
-		if (cap.args[0] & ~(u64)MSR_EXIT_REASONS)
-			return -EINVAL;
-		WRITE_ONCE(kvm->arch.caps.msr_exits, cap.args[0]);
-		return 0;
+		return set_mask(&caps->msr_exits, cap.args[0], MSR_EXIT_REASONS);
 	case KVM_CAP_EXIT_HYPERCALL:
-		if (cap.args[0] & ~(u64)HYPERCALL_EXITS)
-			return -EINVAL;
-		WRITE_ONCE(kvm->arch.caps.hypercall_exits, cap.args[0]);
-		return 0;
+		return set_mask(&caps->hypercall_exits, cap.args[0], HYPERCALL_EXITS);
+	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
+		return accept_mask(cap.args[0], 1);
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return accept_mask(cap.args[0], DISABLED_EXITS);
+	case KVM_CAP_PMU_CAPABILITY:
+		return disable_pmu(kvm, cap.args[0]);
 	default:
 		return -EINVAL;
 	}

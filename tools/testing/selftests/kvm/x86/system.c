@@ -51,6 +51,43 @@ TEST_F(system, capability_of_xcr0)
 	EXPECT_EQ(!!(ecx & bit_OSXSAVE), kvm_check(self->vm->fd, KVM_CAP_XCRS));
 }
 
+/* What is to be enabled before the first vCPU, or never: values, and when. */
+TEST_F(system, capabilities_with_a_mask)
+{
+	int vm = ioctl(self->vm->kvm, KVM_CREATE_VM, 0L);
+	struct kvm_enable_cap pmu = { .cap = KVM_CAP_PMU_CAPABILITY, .args = { 2 } };
+	int exits = kvm_check(self->vm->fd, KVM_CAP_X86_DISABLE_EXITS);
+
+	ASSERT_LE(0, vm);
+	EXPECT_EQ(-1, ioctl(vm, KVM_ENABLE_CAP, &pmu));
+	EXPECT_EQ(EINVAL, errno);
+	if (kvm_check(vm, KVM_CAP_PMU_CAPABILITY) > 0) {
+		pmu.args[0] = KVM_PMU_CAP_DISABLE;
+		EXPECT_EQ(0, ioctl(vm, KVM_ENABLE_CAP, &pmu));
+		EXPECT_EQ(-EINVAL, vm_enable_cap(self->vm, KVM_CAP_PMU_CAPABILITY,
+						 KVM_PMU_CAP_DISABLE));
+	}
+	close(vm);
+	EXPECT_EQ(-EINVAL, vm_enable_cap(self->vm, KVM_CAP_X86_DISABLE_EXITS, 1 << 4));
+	EXPECT_EQ(-EINVAL, vm_enable_cap(self->vm, KVM_CAP_X86_DISABLE_EXITS, 1ULL << 32));
+	EXPECT_EQ(KVM_X86_DISABLE_EXITS_PAUSE, exits & KVM_X86_DISABLE_EXITS_PAUSE);
+}
+
+/* A list, whatever is in it. */
+TEST_F(system, emulated_cpuid)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[16];
+	} cpuid = { .head.nent = 16 };
+
+	NEED_CAP(self->vm, KVM_CAP_EXT_EMUL_CPUID);
+	ASSERT_EQ(0, ioctl(self->vm->kvm, KVM_GET_EMULATED_CPUID, &cpuid));
+	EXPECT_GE(16U, cpuid.head.nent);
+	EXPECT_EQ(-1, ioctl(self->vm->kvm, KVM_GET_EMULATED_CPUID, NULL));
+	EXPECT_EQ(EFAULT, errno);
+}
+
 TEST_F(system, unknown_ioctls)
 {
 	EXPECT_EQ(-1, ioctl(self->vm->kvm, _IO(KVMIO, 0xfe), 0L));
