@@ -211,6 +211,7 @@ static const struct call calls[] = {
 	CALL(KVM_CREATE_VM, SYSTEM, VALUE, 0),
 	CALL(KVM_GET_VCPU_MMAP_SIZE, SYSTEM, VALUE, 0),
 	CALL(KVM_GET_SUPPORTED_CPUID, SYSTEM, BOTH, 256),
+	CALL(KVM_GET_EMULATED_CPUID, SYSTEM, BOTH, 256),
 	CALL(KVM_GET_MSR_INDEX_LIST, SYSTEM, BOTH, 2048),
 	CALL(KVM_GET_MSR_FEATURE_INDEX_LIST, SYSTEM, BOTH, 2048),
 	CALL(KVM_CREATE_VCPU, VM, VALUE, 0),
@@ -218,6 +219,7 @@ static const struct call calls[] = {
 	CALL(KVM_SET_TSS_ADDR, VM, VALUE, 0),
 	CALL(KVM_SET_IDENTITY_MAP_ADDR, VM, IN, 0),
 	CALL(KVM_ENABLE_CAP, VM, IN, 0),
+	CALL(KVM_X86_SET_MSR_FILTER, VM, IN, 0),
 	CALL(KVM_RUN, VCPU, VALUE, 0),
 	CALL(KVM_GET_REGS, VCPU, OUT, 0),
 	CALL(KVM_SET_REGS, VCPU, IN, 0),
@@ -258,6 +260,7 @@ static size_t entry_bytes(const struct call *call)
 {
 	switch (call->request) {
 	case KVM_GET_SUPPORTED_CPUID:
+	case KVM_GET_EMULATED_CPUID:
 	case KVM_GET_CPUID2:
 	case KVM_SET_CPUID2:
 		return sizeof(struct kvm_cpuid_entry2);
@@ -453,6 +456,7 @@ struct bad_value {
 #define COUNT_ARG(value) { 0, 4, value }
 #define SREGS(field, value) FIELD(kvm_sregs, field, value)
 #define EVENTS(field, value) FIELD(kvm_vcpu_events, field, value)
+#define FILTER(field, value) FIELD(kvm_msr_filter, field, value)
 #define REGION(field, value) FIELD(kvm_userspace_memory_region, field, value)
 
 #define CR0_PE_PG 0x80000001
@@ -490,6 +494,33 @@ static const struct bad_value bad_values[] = {
 	    FIELD(kvm_enable_cap, flags, 1), FIELD(kvm_enable_cap, args[0], 1)),
 	BAD(KVM_ENABLE_CAP, VM, "one that is not to be enabled", -EINVAL,
 	    FIELD(kvm_enable_cap, cap, KVM_CAP_USER_MEMORY)),
+
+	BAD(KVM_ENABLE_CAP, VM, "an unknown reason for exits", -EINVAL,
+	    FIELD(kvm_enable_cap, cap, KVM_CAP_X86_USER_SPACE_MSR),
+	    FIELD(kvm_enable_cap, args[0], 8)),
+	BAD(KVM_ENABLE_CAP, VM, "a hypercall that is not userspace's", -EINVAL,
+	    FIELD(kvm_enable_cap, cap, KVM_CAP_EXIT_HYPERCALL),
+	    FIELD(kvm_enable_cap, args[0], 1)),
+	BAD(KVM_ENABLE_CAP, VM, "exits that there are not", -EINVAL,
+	    FIELD(kvm_enable_cap, cap, KVM_CAP_X86_DISABLE_EXITS),
+	    FIELD(kvm_enable_cap, args[0], 1UL << 63)),
+	BAD(KVM_ENABLE_CAP, VM, "no PMU, after a vCPU", -EINVAL,
+	    FIELD(kvm_enable_cap, cap, KVM_CAP_PMU_CAPABILITY),
+	    FIELD(kvm_enable_cap, args[0], KVM_PMU_CAP_DISABLE)),
+	BAD(KVM_X86_SET_MSR_FILTER, VM, "unknown flags", -EINVAL, FILTER(flags, 2)),
+	BAD(KVM_X86_SET_MSR_FILTER, VM, "nothing allowed", -EINVAL, FILTER(flags, 1)),
+	BAD(KVM_X86_SET_MSR_FILTER, VM, "a range of no accesses", -EINVAL,
+	    FILTER(ranges[0].nmsrs, 1)),
+	BAD(KVM_X86_SET_MSR_FILTER, VM, "a range of unknown accesses", -EINVAL,
+	    FILTER(ranges[15].nmsrs, 1), FILTER(ranges[15].flags, 4)),
+	BAD(KVM_X86_SET_MSR_FILTER, VM, "a bitmap that is too long", -EINVAL,
+	    FILTER(ranges[0].nmsrs, 8 * KVM_MSR_FILTER_MAX_BITMAP_SIZE + 1),
+	    FILTER(ranges[0].flags, 3)),
+	BAD(KVM_X86_SET_MSR_FILTER, VM, "0xffffffff MSRs", -EINVAL,
+	    FILTER(ranges[0].nmsrs, 0xffffffff), FILTER(ranges[0].flags, 3)),
+	BAD(KVM_X86_SET_MSR_FILTER, VM, "a bitmap in nothing", -EFAULT,
+	    FILTER(ranges[0].nmsrs, 1), FILTER(ranges[0].flags, 3),
+	    FILTER(ranges[0].bitmap, 0x10)),
 
 	BAD(KVM_SET_USER_MEMORY_REGION, VM, "unknown flags", -EINVAL, REGION(flags, 0x80000000)),
 	BAD(KVM_SET_USER_MEMORY_REGION, VM, "slot 0x7fff", -EINVAL, REGION(slot, 0x7fff)),

@@ -134,6 +134,8 @@ static void plant_code(uint8_t *page)
 		{ 2, 0xe6, 0x80 }, { 2, 0xe4, 0x71 },	/* out, in */
 		{ 2, 0xcd, 0x10 }, { 1, 0xcc },		/* int, int3 */
 		{ 2, 0x0f, 0xa2 }, { 2, 0x0f, 0x32 },	/* cpuid, rdmsr */
+		{ 2, 0x0f, 0x30 }, { 2, 0xb0, 0x0c },	/* wrmsr, mov al, 12 */
+		{ 3, 0x0f, 0x01, 0xd9 },		/* vmmcall */
 		{ 3, 0xa0, 0x00, 0x90 },		/* mov al, [0x9000] */
 		{ 3, 0xa2, 0x00, 0xf0 },		/* mov [0xf000], al */
 		{ 2, 0xf3, 0x6e }, { 2, 0xf3, 0xaa },	/* rep outsb, rep stosb */
@@ -297,6 +299,7 @@ static const struct call calls[] = {
 	{ KVM_SET_DEBUGREGS, KVM_GET_DEBUGREGS, VCPU, 0 },
 	{ KVM_GET_MP_STATE, 0, VCPU, 0 },
 	{ KVM_SET_MP_STATE, KVM_GET_MP_STATE, VCPU, 0 },
+	{ KVM_X86_SET_MSR_FILTER, 0, VM, 0 },
 	{ KVM_GET_VCPU_EVENTS, 0, VCPU, 0 },
 	{ KVM_SET_VCPU_EVENTS, KVM_GET_VCPU_EVENTS, VCPU, 0 },
 	{ KVM_SET_VCPU_EVENTS, KVM_GET_VCPU_EVENTS, VCPU, 0 },
@@ -350,12 +353,38 @@ static void random_region(struct machine *m, struct kvm_userspace_memory_region 
 	region->userspace_addr = (unsigned long)m->ram + PAGE * page;
 }
 
+/* Some ranges around what guests use, the bitmaps behind the structure itself. */
+static void random_filter(struct kvm_msr_filter *filter)
+{
+	filter->flags = one_in(4);
+	for (unsigned int i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++)
+		if (one_in(4))
+			filter->ranges[i] = (struct kvm_msr_filter_range){
+				.flags = 1 + below(3), .nmsrs = below(64),
+				.base = msrs[below(COUNT(msrs))] - below(32),
+				.bitmap = (uint8_t *)filter + EXACT_AT,
+			};
+	noise((uint8_t *)filter + EXACT_AT, 8);
+}
+
+static void random_cap(struct kvm_enable_cap *enable)
+{
+	static const struct {
+		uint32_t cap, values;
+	} caps[] = {
+		{ KVM_CAP_EXCEPTION_PAYLOAD, 1 }, { KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+		{ KVM_CAP_X86_EXACT_STATE, 1 }, { KVM_CAP_X86_USER_SPACE_MSR, 7 },
+		{ KVM_CAP_EXIT_HYPERCALL, 1 << 12 },
+	};
+	unsigned int i = below(COUNT(caps));
+
+	enable->cap = caps[i].cap;
+	enable->args[0] = random64() & caps[i].values;
+}
+
 /* Delicate ones are kept to the values that mean something. */
 static void shape(struct machine *m, const struct call *call, void *structure)
 {
-	static const uint32_t caps[] = {
-		KVM_CAP_EXCEPTION_PAYLOAD, KVM_CAP_X86_TRIPLE_FAULT_EVENT, KVM_CAP_X86_EXACT_STATE,
-	};
 	struct kvm_vcpu_events *events = structure;
 
 	switch (call->request) {
@@ -363,8 +392,10 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 		random_region(m, structure);
 		break;
 	case KVM_ENABLE_CAP:
-		((struct kvm_enable_cap *)structure)->cap = caps[below(COUNT(caps))];
-		((struct kvm_enable_cap *)structure)->args[0] = below(2);
+		random_cap(structure);
+		break;
+	case KVM_X86_SET_MSR_FILTER:
+		random_filter(structure);
 		break;
 	case KVM_SET_VCPU_EVENTS:
 		if (one_in(2)) {
