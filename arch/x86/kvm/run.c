@@ -481,8 +481,23 @@ static void end_run(struct kvm_vcpu *vcpu, int r)
 		x86_sync_out(vcpu);
 }
 
+/* @before: what the page said.  A call that ends with what is owed leaves the last exit in it. */
+static int run_once(struct kvm_vcpu *vcpu, u32 before)
+{
+	int r = begin_run(vcpu);
+
+	if (r == TO_GUEST) {
+		r = run_loop(vcpu);
+		before = KVM_EXIT_INTR;
+	}
+	if (r == -EINTR)
+		vcpu->run->exit_reason = before;
+	return r;
+}
+
 int kvm_arch_vcpu_run(struct kvm_vcpu *vcpu)
 {
+	u32 before = READ_ONCE(vcpu->run->exit_reason);
 	int r;
 
 	if (READ_ONCE(vcpu->run->kvm_valid_regs) & ~(u64)KVM_SYNC_X86_VALID_FIELDS ||
@@ -490,13 +505,9 @@ int kvm_arch_vcpu_run(struct kvm_vcpu *vcpu)
 		return -EINVAL;
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	fpu_swap_in(vcpu);
-	r = begin_run(vcpu);
-	if (r == TO_GUEST)
-		r = run_loop(vcpu);
+	r = run_once(vcpu, before);
 	fpu_swap_out(vcpu);
 	end_run(vcpu, r);
-	if (r == -EINTR)
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	if (r != TO_USER)
 		return r;
 	vcpu->stat.user_exits++;

@@ -110,6 +110,16 @@ TEST_F(exits, immediate_exit_executes_nothing)
 	ASSERT_SETTLED(self->vm);
 }
 
+/* An exit can be looked at when its instruction has been finished. */
+TEST_F(exits, immediate_exit_leaves_the_exit)
+{
+	ASSERT_OUT(self->vm, PORT_DONE);
+	ASSERT_EQ(0, vm_complete(self->vm));
+	EXPECT_EQ((unsigned int)KVM_EXIT_IO, self->vm->run->exit_reason);
+	EXPECT_EQ(PORT_DONE, self->vm->run->io.port);
+	ASSERT_OUT(self->vm, PORT_DONE);
+}
+
 struct spinner {
 	struct vm *vm;
 	int result;
