@@ -29,6 +29,7 @@ struct vcpu_msrs {
 	u64 tsc_aux;
 	u64 host_tsc_aux;		/* while the vCPU is loaded */
 	u64 misc_enable;
+	u64 power_ctl;
 	u64 mtrr_def_type;
 	u64 mtrr_fixed[VCPU_MTRR_FIXED];
 	u64 mtrr_range[2 * VCPU_MTRR_VARIABLE];		/* base, mask */

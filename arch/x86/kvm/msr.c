@@ -476,6 +476,7 @@ static const struct row rows[] = {
 	{ MSR_IA32_MCG_CTL, 1, SAVED, ARCH(msrs.mcg_ctl), get_mcg_ctl, set_mcg_ctl },
 	{ MSR_IA32_MISC_ENABLE, 1, SAVED, ARCH(msrs.misc_enable), get_field, set_field },
 	{ MSR_IA32_DEBUGCTLMSR, 1, 0, 0, get_zero, set_zero },
+	{ MSR_IA32_POWER_CTL, 1, SAVED, ARCH(msrs.power_ctl), get_field, set_field },
 	{ MTRRphysBase_MSR(0), 2 * VCPU_MTRR_VARIABLE, 0, ARCH(msrs.mtrr_range), get_field,
 	  set_mtrr_range },
 	{ MSR_MTRRfix64K_00000, 1, 0, ARCH(msrs.mtrr_fixed[0]), get_field, set_mtrr_fixed },
