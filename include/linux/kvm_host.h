@@ -100,7 +100,12 @@ struct kvm_io_device {
 	const struct kvm_io_ops *ops;
 };
 
-/* Counters of one vCPU, as debugfs shows them (virt/kvm/stats.c). */
+/* What is counted of a VM itself; virt/kvm/stats.c shows it. kvm->mmu_lock writes. */
+struct kvm_vm_stat {
+	u64 tables;		/* pages of second-level tables, the root apart */
+};
+
+/* Counters of one vCPU; the same file shows them. */
 struct kvm_vcpu_stat {
 	u64 exits;
 	u64 user_exits;
@@ -169,6 +174,7 @@ struct kvm_vcpu {
 struct kvm {
 	/* set once */
 	struct mm_struct *mm;		/* of the creator; others' ioctls get -EIO */
+	pid_t pid;			/* the creator's, for statistics to be named by */
 	struct mmu_notifier mmu_notifier;
 	struct dentry *debugfs;
 	struct list_head vm_list;	/* all VMs; guarded by kvm_lock in main.c */
@@ -196,6 +202,7 @@ struct kvm {
 	unsigned long mmu_invalid_first;	/* that lie between this one */
 	unsigned long mmu_invalid_end;		/* and this */
 	unsigned long mmu_seq;			/* counts finished ones, and changes of the slots */
+	struct kvm_vm_stat stat;		/* anybody reads */
 
 	struct kvm_arch arch;
 };

@@ -42,6 +42,7 @@ static const struct {
 	{ KVM_CAP_MAX_VCPU_ID, KVM_MAX_VCPU_ID },
 	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
+	{ KVM_CAP_BINARY_STATS_FD, 1 },
 };
 
 static int kvm_check_extension(struct kvm *kvm, unsigned long cap)
@@ -92,6 +93,7 @@ static struct kvm *kvm_alloc(void)
 		goto out_srcu;
 	mmgrab(current->mm);
 	kvm->mm = current->mm;
+	kvm->pid = task_tgid_nr(current);
 	return kvm;
 
 out_srcu:
@@ -200,6 +202,8 @@ static long kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 		return kvm_vm_get_dirty_log(kvm, argp);
 	case KVM_CHECK_EXTENSION:
 		return kvm_check_extension(kvm, arg);
+	case KVM_GET_STATS_FD:
+		return kvm_stats_fd(kvm, NULL);
 	default:
 		return kvm_arch_vm_ioctl(kvm, ioctl, arg);
 	}

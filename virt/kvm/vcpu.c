@@ -4,7 +4,7 @@
  *
  * Owns the vCPU's mutex, its binding to a CPU, its sleep and its being woken,
  * and the pages it shares with userspace.  What a vCPU is made of, and all of
- * its ioctls but two, are arch's.  Calls that only read or write its state do
+ * its ioctls but three, are arch's.  Calls that only read or write its state do
  * not load it: most of what such a call costs would be that.
  * Next: arch/x86/kvm/run.c, KVM_RUN; x86.c, the state ioctls.
  */
@@ -227,6 +227,8 @@ static long vcpu_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		ret = vcpu_run(vcpu, arg);
 	else if (ioctl == KVM_SET_SIGNAL_MASK)
 		ret = vcpu_set_signal_mask(vcpu, (void __user *)arg);
+	else if (ioctl == KVM_GET_STATS_FD)
+		ret = kvm_stats_fd(vcpu->kvm, vcpu);
 	else
 		ret = kvm_arch_vcpu_ioctl(vcpu, ioctl, arg);
 	mutex_unlock(&vcpu->mutex);

@@ -19,7 +19,7 @@
 extern struct mutex kvm_lock;
 extern struct list_head kvm_vms;
 
-/* A VM lives as long as its fd or the fd of one of its vCPUs. */
+/* A VM lives as long as its fd, the fd of one of its vCPUs, or one of statistics. */
 static inline void kvm_get(struct kvm *kvm)
 {
 	refcount_inc(&kvm->users);
@@ -63,6 +63,17 @@ struct kvm_memslot *kvm_slot_by_id(struct kvm *kvm, unsigned int id);
  * notifier.c.
  */
 void kvm_unmap_range(struct kvm *kvm, gfn_t first, gfn_t end, bool may_sleep);
+
+/**
+ * kvm_stats_fd - KVM_GET_STATS_FD
+ * @kvm: the VM
+ * @vcpu: the vCPU that was asked, or NULL: the VM was
+ *
+ * stats.c.
+ *
+ * Return: a new fd of the caller's, which holds the VM alive, or what the fd table said.
+ */
+int kvm_stats_fd(struct kvm *kvm, struct kvm_vcpu *vcpu);
 
 int kvm_vcpu_init(void);
 void kvm_vcpu_exit(void);

@@ -185,9 +185,6 @@ struct kvm_tdp {
 	struct tdp_table *root;
 	struct tdp_table *top;		/* above the root, where hardware walks a level more */
 	hpa_t root_hpa;			/* of @top, or of @root */
-
-	/* kvm->mmu_lock */
-	unsigned long tables;		/* pages of tables, the root apart */
 };
 
 /**

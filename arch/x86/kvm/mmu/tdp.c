@@ -197,7 +197,7 @@ static bool tdp_visit_end(struct tdp_visit *visit, struct kvm *kvm)
 	list_for_each_entry_safe(page, next, &visit->gone, lru) {
 		list_del(&page->lru);
 		tdp_table_free(page_address(page));
-		kvm->arch.tdp.tables--;
+		kvm->stat.tables--;
 	}
 	return false;
 }
@@ -299,7 +299,7 @@ static struct tdp_table *tdp_add_table(struct kvm *kvm, atomic64_t *entry,
 		return NULL;
 	table = spares->table[--spares->count];
 	old = atomic64_xchg(entry, __sme_set(__pa(table)) | format.table);
-	kvm->arch.tdp.tables++;
+	kvm->stat.tables++;
 	if (old & format.present) {
 		tdp_report(old);
 		tdp_flush(kvm);
