@@ -192,6 +192,9 @@ struct kvm {
 	struct srcu_struct srcu;
 	struct kvm_memslots __rcu *slots;
 
+	/* slots_lock */
+	u32 manual_dirty_log;		/* KVM_DIRTY_LOG_*, args[0] of its capability */
+
 	/* io_lock writes, SRCU reads; NULL: no device */
 	struct mutex io_lock;
 	struct kvm_io_bus __rcu *buses[KVM_BUSES];
@@ -324,7 +327,6 @@ void kvm_slots_free(struct kvm *kvm);
 
 /* Note a write to a page of a slot, if it is logged; any context under the reader's SRCU. */
 void kvm_mark_dirty(struct kvm_memslot *slot, gfn_t gfn);
-int kvm_get_dirty_log(struct kvm *kvm, struct kvm_dirty_log *log);
 
 /* virt/kvm/iobus.c */
 

@@ -43,6 +43,7 @@ static const struct {
 	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 	{ KVM_CAP_BINARY_STATS_FD, 1 },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_CAPS },
 };
 
 static int kvm_check_extension(struct kvm *kvm, unsigned long cap)
@@ -185,6 +186,27 @@ static int kvm_vm_get_dirty_log(struct kvm *kvm, void __user *argp)
 	return kvm_get_dirty_log(kvm, &log);
 }
 
+static int kvm_vm_clear_dirty_log(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_clear_dirty_log log;
+
+	if (copy_from_user(&log, argp, sizeof(log)))
+		return -EFAULT;
+	return kvm_clear_dirty_log(kvm, &log);
+}
+
+/* One capability is not arch's, which reads and judges its own copy. */
+static long kvm_vm_enable_cap(struct kvm *kvm, unsigned long arg)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, (void __user *)arg, sizeof(cap)))
+		return -EFAULT;
+	if (cap.cap != KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2)
+		return kvm_arch_vm_ioctl(kvm, KVM_ENABLE_CAP, arg);
+	return cap.flags ? -EINVAL : kvm_set_manual_dirty_log(kvm, cap.args[0]);
+}
+
 static long kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	struct kvm *kvm = file->private_data;
@@ -200,6 +222,10 @@ static long kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 		return kvm_set_user_memory_region(kvm, argp);
 	case KVM_GET_DIRTY_LOG:
 		return kvm_vm_get_dirty_log(kvm, argp);
+	case KVM_CLEAR_DIRTY_LOG:
+		return kvm_vm_clear_dirty_log(kvm, argp);
+	case KVM_ENABLE_CAP:
+		return kvm_vm_enable_cap(kvm, arg);
 	case KVM_CHECK_EXTENSION:
 		return kvm_check_extension(kvm, arg);
 	case KVM_GET_STATS_FD:

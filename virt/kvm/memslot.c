@@ -311,18 +311,6 @@ static bool slot_starts_log(const struct kvm_memslot *old, const struct kvm_mems
 	return new && new->base_gfn == old->base_gfn && new->dirty && !old->dirty;
 }
 
-/* Take away what @new, NULL when there is none, no longer allows of @old. mmu_lock held. */
-static bool slot_withdraw(struct kvm *kvm, const struct kvm_memslot *old,
-			  const struct kvm_memslot *new)
-{
-	gfn_t first = old->base_gfn, end = first + old->npages;
-
-	if (slot_starts_log(old, new))
-		return kvm_arch_write_protect(kvm, first, end);
-	/* Gone, or elsewhere, or the log has ended: then huge pages may come back. */
-	return kvm_arch_unmap(kvm, first, end);
-}
-
 /*
  * Make the change true.  Once it is published nobody can find @old any more, and after the grace
  * period nobody uses it.
@@ -330,18 +318,22 @@ static bool slot_withdraw(struct kvm *kvm, const struct kvm_memslot *old,
 static int slots_publish(struct kvm *kvm, struct kvm_memslot *old, struct kvm_memslot *new)
 {
 	struct kvm_memslots *now = kvm_slots(kvm), *slots = slots_changed(now, old, new);
+	/* Gone, or elsewhere, or no longer logged: then huge pages may come back. */
+	bool unmap = old && !slot_starts_log(old, new);
 
 	if (!slots)
 		return -ENOMEM;
 	spin_lock(&kvm->mmu_lock);
 	/* Most of the work, with pauses; few pages can come back before the rest. */
-	if (old && !slot_starts_log(old, new))
+	if (unmap)
 		kvm_unmap_range(kvm, old->base_gfn, old->base_gfn + old->npages, true);
 	rcu_assign_pointer(kvm->slots, slots);
 	smp_wmb();	/* who reads the new mmu_seq reads the new slots after it */
 	WRITE_ONCE(kvm->mmu_seq, kvm->mmu_seq + 1);
-	if (old && slot_withdraw(kvm, old, new))
+	if (unmap && kvm_arch_unmap(kvm, old->base_gfn, old->base_gfn + old->npages))
 		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
+	if (old && !unmap)
+		kvm_dirty_log_begin(kvm, new);
 	spin_unlock(&kvm->mmu_lock);
 
 	synchronize_srcu_expedited(&kvm->srcu);
@@ -353,15 +345,14 @@ static int slots_publish(struct kvm *kvm, struct kvm_memslot *old, struct kvm_me
 }
 
 /* A log for a slot that wants one: the one @old has, or a new one. */
-static int slot_add_log(struct kvm_memslot *slot, const struct kvm_memslot *old)
+static int slot_add_log(struct kvm *kvm, struct kvm_memslot *slot, const struct kvm_memslot *old)
 {
 	if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return 0;
 	if (old && old->dirty)
 		slot->dirty = old->dirty;
 	else
-		slot->dirty = kvcalloc(BITS_TO_LONGS(slot->npages), sizeof(long),
-				       GFP_KERNEL_ACCOUNT);
+		slot->dirty = kvm_dirty_log_alloc(kvm, slot->npages);
 	return slot->dirty ? 0 : -ENOMEM;
 }
 
@@ -382,7 +373,7 @@ static int slot_set(struct kvm *kvm, const struct kvm_userspace_memory_region *r
 	err = slot_check(kvm, old, slot);
 	if (err || (old && slot->base_gfn == old->base_gfn && slot->flags == old->flags))
 		goto out;
-	err = slot_add_log(slot, old);
+	err = slot_add_log(kvm, slot, old);
 	if (!err)
 		err = slots_publish(kvm, old, slot);
 	if (!err)

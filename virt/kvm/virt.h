@@ -64,6 +64,57 @@ struct kvm_memslot *kvm_slot_by_id(struct kvm *kvm, unsigned int id);
  */
 void kvm_unmap_range(struct kvm *kvm, gfn_t first, gfn_t end, bool may_sleep);
 
+/* dirty.c: what KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 has to offer. */
+#define KVM_DIRTY_LOG_MANUAL_CAPS \
+	(KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
+
+/* KVM_ENABLE_CAP of it, with args[0]: 0, or -EINVAL. Takes slots_lock. */
+int kvm_set_manual_dirty_log(struct kvm *kvm, u64 how);
+
+/**
+ * kvm_get_dirty_log - KVM_GET_DIRTY_LOG
+ * @kvm: the VM
+ * @log: userspace's arguments
+ *
+ * Takes slots_lock, and mmu_lock for up to 1 GiB of guest memory at a time.
+ *
+ * Return: 0; -EINVAL, no such slot can be; -ENOENT, it is not there or not logged; -EFAULT, and
+ * what could not be told is still in the log; -ENOMEM.
+ */
+int kvm_get_dirty_log(struct kvm *kvm, const struct kvm_dirty_log *log);
+
+/**
+ * kvm_clear_dirty_log - KVM_CLEAR_DIRTY_LOG
+ * @kvm: the VM
+ * @log: userspace's arguments
+ *
+ * On return writes to the pages that were named fault, and set their bits again.  Locks as
+ * kvm_get_dirty_log().
+ *
+ * Return: 0; -EINVAL, also for a part that is not of whole words or not in the slot; -ENOENT;
+ * -EFAULT and -ENOMEM, with nothing cleared.
+ */
+int kvm_clear_dirty_log(struct kvm *kvm, const struct kvm_clear_dirty_log *log);
+
+/* A new log begins with every bit set. slots_lock held. */
+static inline bool kvm_dirty_log_begins_full(struct kvm *kvm)
+{
+	lockdep_assert_held(&kvm->slots_lock);
+	return kvm->manual_dirty_log & KVM_DIRTY_LOG_INITIALLY_SET;
+}
+
+/* A log for a slot of so many pages, or NULL. slots_lock held. */
+unsigned long *kvm_dirty_log_alloc(struct kvm *kvm, unsigned long pages);
+
+/**
+ * kvm_dirty_log_begin - have the guest's writes fault where the log has no bit yet
+ * @kvm: the VM; slots_lock and mmu_lock held
+ * @slot: published with a log that was made for it just now
+ *
+ * mmu_lock may be let go in between.
+ */
+void kvm_dirty_log_begin(struct kvm *kvm, const struct kvm_memslot *slot);
+
 /**
  * kvm_stats_fd - KVM_GET_STATS_FD
  * @kvm: the VM
