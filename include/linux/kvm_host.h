@@ -102,6 +102,7 @@ struct kvm_io_device {
 
 /* What is counted of a VM itself; virt/kvm/stats.c shows it. kvm->mmu_lock writes. */
 struct kvm_vm_stat {
+	u64 pages[3];		/* translations of 4 KiB, 2 MiB, 1 GiB that there are */
 	u64 tables;		/* pages of second-level tables, the root apart */
 };
 

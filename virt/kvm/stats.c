@@ -59,6 +59,9 @@ static const struct stats_row stats_rows[] = {
 	ROW(nmis),
 	ROW(redelivered),
 	ROW(tlb_flushes),
+	VM_ROW("pages_4k", pages[0]),
+	VM_ROW("pages_2m", pages[1]),
+	VM_ROW("pages_1g", pages[2]),
 	VM_ROW("tables", tables),
 };
 

@@ -134,9 +134,18 @@ static void tdp_report(u64 pte)
 		mark_page_accessed(page);
 }
 
-static void tdp_take(atomic64_t *entry)
+/* A page comes into the tree, where none was. mmu_lock held, as for all that changes entries. */
+static void tdp_put(struct kvm *kvm, atomic64_t *entry, int level, u64 pte)
 {
-	tdp_report(atomic64_xchg(entry, 0));
+	atomic64_set(entry, pte);
+	kvm->stat.pages[level - 1]++;
+}
+
+/* A page goes; @by is what the entry is from now on. */
+static void tdp_take(struct kvm *kvm, atomic64_t *entry, int level, u64 by)
+{
+	tdp_report(atomic64_xchg(entry, by));
+	kvm->stat.pages[level - 1]--;
 }
 
 /*
@@ -145,6 +154,7 @@ static void tdp_take(atomic64_t *entry)
 
 /**
  * struct tdp_visit - a visit
+ * @kvm:	the VM
  * @page:	what is done to a page that is present
  * @prune:	tables that lie in the range as a whole are taken out of the tree
  * @clear:	see kvm_arch_age()
@@ -153,6 +163,7 @@ static void tdp_take(atomic64_t *entry)
  * @gone:	tables that were taken out, for tdp_visit_end()
  */
 struct tdp_visit {
+	struct kvm *kvm;
 	void (*page)(struct tdp_visit *visit, atomic64_t *entry, int level);
 	bool prune;
 	bool clear;
@@ -187,40 +198,41 @@ static void tdp_visit_table(struct tdp_visit *visit, struct tdp_table *table, in
 }
 
 /* Processors may still walk through a table that was taken out: flush, then free. */
-static bool tdp_visit_end(struct tdp_visit *visit, struct kvm *kvm)
+static bool tdp_visit_end(struct tdp_visit *visit)
 {
 	struct page *page, *next;
 
 	if (list_empty(&visit->gone))
 		return visit->hit;
-	tdp_flush(kvm);
+	tdp_flush(visit->kvm);
 	list_for_each_entry_safe(page, next, &visit->gone, lru) {
 		list_del(&page->lru);
 		tdp_table_free(page_address(page));
-		kvm->stat.tables--;
+		visit->kvm->stat.tables--;
 	}
 	return false;
 }
 
-static bool tdp_visit(struct tdp_visit *visit, struct kvm *kvm, gfn_t first, gfn_t end)
+static bool tdp_visit(struct tdp_visit *visit, gfn_t first, gfn_t end)
 {
-	lockdep_assert_held(&kvm->mmu_lock);
+	lockdep_assert_held(&visit->kvm->mmu_lock);
 	INIT_LIST_HEAD(&visit->gone);
-	tdp_visit_table(visit, kvm->arch.tdp.root, TDP_LEVELS, first, min(end, end_of_frames));
-	return tdp_visit_end(visit, kvm);
+	tdp_visit_table(visit, visit->kvm->arch.tdp.root, TDP_LEVELS, first,
+			min(end, end_of_frames));
+	return tdp_visit_end(visit);
 }
 
 static void tdp_page_unmap(struct tdp_visit *visit, atomic64_t *entry, int level)
 {
-	tdp_take(entry);
+	tdp_take(visit->kvm, entry, level, 0);
 	visit->hit = true;
 }
 
 bool kvm_arch_unmap(struct kvm *kvm, gfn_t first, gfn_t end)
 {
-	struct tdp_visit visit = { .page = tdp_page_unmap, .prune = true };
+	struct tdp_visit visit = { .kvm = kvm, .page = tdp_page_unmap, .prune = true };
 
-	return tdp_visit(&visit, kvm, first, end);
+	return tdp_visit(&visit, first, end);
 }
 
 static void tdp_page_protect(struct tdp_visit *visit, atomic64_t *entry, int level)
@@ -228,7 +240,7 @@ static void tdp_page_protect(struct tdp_visit *visit, atomic64_t *entry, int lev
 	if (!(atomic64_read(entry) & format.write))
 		return;
 	if (level > 1)
-		tdp_take(entry);
+		tdp_take(visit->kvm, entry, level, 0);
 	else
 		atomic64_andnot(format.write, entry);
 	visit->hit = true;
@@ -236,9 +248,9 @@ static void tdp_page_protect(struct tdp_visit *visit, atomic64_t *entry, int lev
 
 bool kvm_arch_write_protect(struct kvm *kvm, gfn_t first, gfn_t end)
 {
-	struct tdp_visit visit = { .page = tdp_page_protect };
+	struct tdp_visit visit = { .kvm = kvm, .page = tdp_page_protect };
 
-	return tdp_visit(&visit, kvm, first, end);
+	return tdp_visit(&visit, first, end);
 }
 
 /*
@@ -253,7 +265,7 @@ static void tdp_page_age(struct tdp_visit *visit, atomic64_t *entry, int level)
 	if (!visit->clear)
 		return;
 	if (format.unmarked) {
-		tdp_take(entry);
+		tdp_take(visit->kvm, entry, level, 0);
 		visit->flush = true;
 	} else {
 		atomic64_andnot(format.accessed, entry);
@@ -262,8 +274,8 @@ static void tdp_page_age(struct tdp_visit *visit, atomic64_t *entry, int level)
 
 bool kvm_arch_age(struct kvm *kvm, gfn_t first, gfn_t end, bool clear)
 {
-	struct tdp_visit visit = { .page = tdp_page_age, .clear = clear };
-	bool young = tdp_visit(&visit, kvm, first, end);
+	struct tdp_visit visit = { .kvm = kvm, .page = tdp_page_age, .clear = clear };
+	bool young = tdp_visit(&visit, first, end);
 
 	if (visit.flush)
 		tdp_flush(kvm);
@@ -277,7 +289,7 @@ bool kvm_arch_age(struct kvm *kvm, gfn_t first, gfn_t end, bool clear)
 /* Room for a page: a whole table, and all that is below it, leaves the tree. */
 static void tdp_remove_table(struct kvm *kvm, atomic64_t *entry, int level, gfn_t gfn)
 {
-	struct tdp_visit visit = { .page = tdp_page_unmap, .prune = true };
+	struct tdp_visit visit = { .kvm = kvm, .page = tdp_page_unmap, .prune = true };
 	gfn_t span = BIT_ULL(pte_level_order(level));
 
 	INIT_LIST_HEAD(&visit.gone);
@@ -285,24 +297,29 @@ static void tdp_remove_table(struct kvm *kvm, atomic64_t *entry, int level, gfn_
 	tdp_visit_table(&visit, tdp_child(atomic64_read(entry)), level - 1, gfn, gfn + span);
 	list_add(&virt_to_page(tdp_child(atomic64_read(entry)))->lru, &visit.gone);
 	atomic64_set(entry, 0);
-	tdp_visit_end(&visit, kvm);
+	tdp_visit_end(&visit);
 }
 
-/* Put a new table into an entry that has none; a huge page that is there goes. NULL: no spare. */
-static struct tdp_table *tdp_add_table(struct kvm *kvm, atomic64_t *entry,
+/*
+ * Put a new table into an entry of @level that has none; a huge page that is there goes. NULL: no
+ * spare.
+ */
+static struct tdp_table *tdp_add_table(struct kvm *kvm, atomic64_t *entry, int level,
 				       struct tdp_spares *spares)
 {
 	struct tdp_table *table;
-	u64 old;
+	u64 pte;
 
 	if (!spares->count)
 		return NULL;
 	table = spares->table[--spares->count];
-	old = atomic64_xchg(entry, __sme_set(__pa(table)) | format.table);
+	pte = __sme_set(__pa(table)) | format.table;
 	kvm->stat.tables++;
-	if (old & format.present) {
-		tdp_report(old);
+	if (atomic64_read(entry) & format.present) {
+		tdp_take(kvm, entry, level, pte);
 		tdp_flush(kvm);
+	} else {
+		atomic64_set(entry, pte);
 	}
 	return table;
 }
@@ -331,13 +348,13 @@ static void tdp_replace(struct kvm *kvm, atomic64_t *entry, const struct tdp_pag
 
 	if (!tdp_is_page(old, page->level)) {
 		tdp_remove_table(kvm, entry, page->level, page->gfn);
-		atomic64_set(entry, pte);
+		tdp_put(kvm, entry, page->level, pte);
 	} else if (tdp_address(old) == tdp_address(pte)) {
 		atomic64_or(pte, entry);
 	} else {
-		tdp_take(entry);
+		tdp_take(kvm, entry, page->level, 0);
 		tdp_flush(kvm);
-		atomic64_set(entry, pte);
+		tdp_put(kvm, entry, page->level, pte);
 	}
 }
 
@@ -354,14 +371,14 @@ int tdp_map(struct kvm *kvm, const struct tdp_page *page, struct tdp_spares *spa
 		if (likely((pte & format.present) && !tdp_is_page(pte, level)))
 			table = tdp_child(pte);
 		else
-			table = tdp_add_table(kvm, entry, spares);
+			table = tdp_add_table(kvm, entry, level, spares);
 		if (!table)
 			return -EAGAIN;
 	}
 	entry = tdp_entry(table, page->gfn, level);
 	pte = tdp_pte(page);
 	if (likely(!(atomic64_read(entry) & format.present)))
-		atomic64_set(entry, pte);
+		tdp_put(kvm, entry, level, pte);
 	else
 		tdp_replace(kvm, entry, page, pte);
 	return 0;
