@@ -207,6 +207,26 @@ const char *log_text(struct vm *vm);
 void handler_skip(struct vm *vm, unsigned int vector, unsigned int bytes);
 void handler_hook(struct vm *vm, unsigned int vector, uint64_t address);
 
+/* lib/stats.c */
+#define STAT_NAME	64
+/**
+ * struct stat_desc - how KVM_GET_STATS_FD describes a statistic
+ * @desc: the fixed part
+ * @name: the name
+ * @at: where in the file the value is
+ */
+struct stat_desc {
+	struct kvm_stats_desc desc;
+	char name[STAT_NAME];
+	size_t at;
+};
+
+bool stat_header(int stats, struct kvm_stats_header *header);
+bool stat_desc(int stats, const struct kvm_stats_header *header, unsigned int i,
+	       struct stat_desc *out);
+long stat_of(int fd, const char *name);
+unsigned long number_of(const char *path, const char *name);
+
 /* lib/probe.c */
 bool probe_shadow(void);
 bool probe_double_fault(void);
