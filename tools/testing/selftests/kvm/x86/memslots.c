@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory slots: making, moving, deleting, read-only ones, and those that are
- * refused.
+ * refused; and the same while the guest runs.
  */
+#include <pthread.h>
 #include <sys/mman.h>
 #include "kvm_test.h"
 
@@ -304,6 +305,173 @@ TEST_F(slots, gigantic_page)
 	if (before >= 0)
 		EXPECT_GT(before + 20, faults(self->vm));
 	munmap(area, size);
+}
+
+/* There are as many address spaces as the capability says, and one where it says nothing. */
+TEST_F(slots, address_spaces)
+{
+	unsigned int spaces = kvm_check(self->vm->fd, KVM_CAP_MULTI_ADDRESS_SPACE) ?: 1;
+
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, spaces << 16 | 1, 0, FAR, FAR_SIZE, self->far));
+	EXPECT_EQ(0, vm_slot(self->vm, (spaces - 1) << 16 | 1, 0, FAR, FAR_SIZE, self->far));
+}
+
+/*
+ * While it runs: the guest reads what is at FAR and writes a count behind it, again and again.
+ * Memory that is to be found there holds GOOD; that which has been taken away, STALE.
+ */
+#define GOOD	0x600d
+#define STALE	0x57a1e
+#define NOBODY	0x0b0d1
+#define READS	(DATA + 0x10)	/* how often the guest read GOOD */
+#define NOTHING	(DATA + 0x18)	/* how often it read where nothing is */
+#define WRONG	(DATA + 0x20)	/* how often neither */
+
+GUEST(code_watch,
+	"code_watch_again:\n"
+	"mov (%rdi), %rbx\n"
+	"incq 8(%rdi)\n"
+	"cmp $" STR(GOOD) ", %rbx\n"
+	"je code_watch_good\n"
+	"cmp $" STR(NOBODY) ", %rbx\n"
+	"je code_watch_nothing\n"
+	"incq " STR(WRONG) "\n"
+	"jmp code_watch_next\n"
+	"code_watch_good:\n"
+	"incq " STR(READS) "\n"
+	"jmp code_watch_next\n"
+	"code_watch_nothing:\n"
+	"incq " STR(NOTHING) "\n"
+	"code_watch_next:\n"
+	"cmpb $0, " STR(DATA) "\n"
+	"je code_watch_again\n"
+	"jmp rt_done");
+
+static volatile uint64_t *word(struct vm *vm, uint64_t address)
+{
+	return (volatile uint64_t *)(vm->mem + address);
+}
+
+/* Runs the guest, and answers its reads of where nothing is; the last exit, or below 0. */
+static void *watch_thread(void *arg)
+{
+	struct vm *vm = arg;
+	uint64_t nobody = NOBODY;
+	long result;
+
+	for (;;) {
+		result = vcpu_ioctl(vm, KVM_RUN, NULL);
+		if (result == -EINTR)
+			continue;
+		if (result < 0 || vm->run->exit_reason != KVM_EXIT_MMIO)
+			return (void *)(result < 0 ? result : (long)vm->run->exit_reason);
+		if (!vm->run->mmio.is_write)
+			memcpy(vm->run->mmio.data, &nobody, sizeof(nobody));
+	}
+}
+
+/* Until a counter of the guest's has grown. */
+static bool grows(volatile uint64_t *counter)
+{
+	uint64_t before = *counter;
+
+	for (unsigned int i = 0; i < 20000; i++) {
+		if (*counter > before + 2)
+			return true;
+		usleep(100);
+	}
+	return false;
+}
+
+/* This memory has just been taken away from FAR: the guest neither sees nor changes it. */
+static bool taken_away(struct vm *vm, uint8_t *memory)
+{
+	volatile uint64_t *at = (volatile uint64_t *)memory;
+	uint64_t count;
+
+	at[0] = STALE;
+	count = at[1];
+	return grows(word(vm, NOTHING)) && at[1] == count && !*word(vm, WRONG);
+}
+
+/* FAR has memory: the guest reads that, and writes to it. */
+static bool is_there(struct vm *vm, uint8_t *memory)
+{
+	return grows(word(vm, READS)) && grows((volatile uint64_t *)memory + 1) &&
+	       !*word(vm, WRONG);
+}
+
+static bool deleted_and_made(struct vm *vm, uint8_t *far, unsigned int turn)
+{
+	uint8_t *memory = far + turn % 2 * (FAR_SIZE / 2);
+
+	*(uint64_t *)memory = GOOD;
+	return !vm_slot(vm, 1, 0, FAR, FAR_SIZE / 2, memory) && is_there(vm, memory) &&
+	       !vm_slot(vm, 1, 0, FAR, 0, memory) && taken_away(vm, memory);
+}
+
+static bool moved_and_back(struct vm *vm, uint8_t *far, unsigned int turn)
+{
+	if (!turn)
+		*(uint64_t *)far = GOOD;
+	if (vm_slot(vm, 1, 0, FAR, FAR_SIZE, far) || !is_there(vm, far))
+		return false;
+	if (vm_slot(vm, 1, 0, FAR + FAR_SIZE, FAR_SIZE, far) || !taken_away(vm, far))
+		return false;
+	*(uint64_t *)far = GOOD;
+	return true;
+}
+
+/* One slot goes, and another with other memory comes at once: for a moment there is nothing. */
+static bool replaced(struct vm *vm, uint8_t *far, unsigned int turn)
+{
+	uint8_t *memory = far + turn % 2 * (FAR_SIZE / 2);
+	uint8_t *other = far + (turn + 1) % 2 * (FAR_SIZE / 2);
+
+	*(uint64_t *)memory = GOOD;
+	if (turn && vm_slot(vm, 1, 0, FAR, 0, other))
+		return false;
+	*(uint64_t *)other = STALE;
+	return !vm_slot(vm, 1, 0, FAR, FAR_SIZE / 2, memory) && is_there(vm, memory);
+}
+
+static long while_watched(struct vm *vm, uint8_t *far, unsigned int turns,
+			  bool (*step)(struct vm *vm, uint8_t *far, unsigned int turn))
+{
+	struct kvm_regs regs = {
+		.rip = GA(code_watch), .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = STACK_TOP,
+		.rdi = FAR,
+	};
+	pthread_t thread;
+	bool good = true;
+	void *result;
+
+	vm_complete(vm);
+	if (vcpu_ioctl(vm, KVM_SET_REGS, &regs) || pthread_create(&thread, NULL, watch_thread, vm))
+		return -1;
+	for (unsigned int i = 0; i < turns && good; i++)
+		good = step(vm, far, i);
+	vm->mem[DATA] = 1;
+	pthread_join(thread, &result);
+	return good ? (long)result : -1000 - (long)*word(vm, WRONG);
+}
+
+TEST_F(slots, deleted_while_running)
+{
+	EXPECT_EQ(KVM_EXIT_IO, while_watched(self->vm, self->far, 40, deleted_and_made));
+	EXPECT_EQ(0ULL, *word(self->vm, WRONG));
+}
+
+TEST_F(slots, moved_while_running)
+{
+	EXPECT_EQ(KVM_EXIT_IO, while_watched(self->vm, self->far, 40, moved_and_back));
+	EXPECT_EQ(0ULL, *word(self->vm, WRONG));
+}
+
+TEST_F(slots, replaced_while_running)
+{
+	EXPECT_EQ(KVM_EXIT_IO, while_watched(self->vm, self->far, 40, replaced));
+	EXPECT_EQ(0ULL, *word(self->vm, WRONG));
 }
 
 TEST_HARNESS_MAIN
