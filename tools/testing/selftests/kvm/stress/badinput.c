@@ -216,6 +216,10 @@ static const struct call calls[] = {
 	CALL(KVM_GET_MSR_FEATURE_INDEX_LIST, SYSTEM, BOTH, 2048),
 	CALL(KVM_CREATE_VCPU, VM, VALUE, 0),
 	CALL(KVM_SET_USER_MEMORY_REGION, VM, IN, 0),
+	CALL(KVM_GET_DIRTY_LOG, VM, IN, 0),
+	CALL(KVM_CLEAR_DIRTY_LOG, VM, IN, 0),
+	CALL(KVM_GET_STATS_FD, VM, VALUE, 0),
+	CALL(KVM_GET_STATS_FD, VCPU, VALUE, 0),
 	CALL(KVM_SET_TSS_ADDR, VM, VALUE, 0),
 	CALL(KVM_SET_IDENTITY_MAP_ADDR, VM, IN, 0),
 	CALL(KVM_ENABLE_CAP, VM, IN, 0),
@@ -349,6 +353,9 @@ static void wrong_descriptor(const struct call *call)
 		if (where == VM && (call->request == KVM_GET_TSC_KHZ ||
 				    call->request == KVM_SET_TSC_KHZ))
 			continue;
+		/* Both have statistics. */
+		if (where != SYSTEM && call->request == KVM_GET_STATS_FD)
+			continue;
 		name_it(name, sizeof(name), call->name, "on %s", where_names[where]);
 		attempt(name, fixture.fd[where], call->request, (unsigned long)fixture.spare,
 			-UNKNOWN);
@@ -458,6 +465,8 @@ struct bad_value {
 #define EVENTS(field, value) FIELD(kvm_vcpu_events, field, value)
 #define FILTER(field, value) FIELD(kvm_msr_filter, field, value)
 #define REGION(field, value) FIELD(kvm_userspace_memory_region, field, value)
+#define LOG(field, value) FIELD(kvm_dirty_log, field, value)
+#define CLEAR(field, value) FIELD(kvm_clear_dirty_log, field, value)
 
 #define CR0_PE_PG 0x80000001
 #define LSTAR 0xc0000082
@@ -551,6 +560,22 @@ static const struct bad_value bad_values[] = {
 	    REGION(guest_phys_addr, 0), REGION(memory_size, 2 * PAGE)),
 	BAD(KVM_SET_USER_MEMORY_REGION, VM, "read-only after all", -EINVAL, REGION(slot, 1),
 	    REGION(guest_phys_addr, 0x100000000), REGION(flags, KVM_MEM_READONLY)),
+
+	BAD(KVM_ENABLE_CAP, VM, "a full dirty log that is not manual", -EINVAL,
+	    FIELD(kvm_enable_cap, cap, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2),
+	    FIELD(kvm_enable_cap, args[0], KVM_DIRTY_LOG_INITIALLY_SET)),
+	BAD(KVM_ENABLE_CAP, VM, "an unknown kind of dirty log", -EINVAL,
+	    FIELD(kvm_enable_cap, cap, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2),
+	    FIELD(kvm_enable_cap, args[0], 1UL << 32 | KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)),
+	BAD(KVM_GET_DIRTY_LOG, VM, "a slot without a log", -ENOENT, LOG(slot, 0)),
+	BAD(KVM_GET_DIRTY_LOG, VM, "a slot that is not there", -ENOENT, LOG(slot, 5)),
+	BAD(KVM_GET_DIRTY_LOG, VM, "slot 0x7fff", -EINVAL, LOG(slot, 0x7fff)),
+	BAD(KVM_GET_DIRTY_LOG, VM, "address space 7", -EINVAL, LOG(slot, 7 << 16)),
+	BAD(KVM_CLEAR_DIRTY_LOG, VM, "a slot without a log", -ENOENT, CLEAR(num_pages, 64)),
+	BAD(KVM_CLEAR_DIRTY_LOG, VM, "a slot that is not there", -ENOENT, CLEAR(slot, 5)),
+	BAD(KVM_CLEAR_DIRTY_LOG, VM, "slot 0x7fff", -EINVAL, CLEAR(slot, 0x7fff)),
+	BAD(KVM_CLEAR_DIRTY_LOG, VM, "address space 7", -EINVAL, CLEAR(slot, 7 << 16)),
+	BAD(KVM_CLEAR_DIRTY_LOG, VM, "first page 1", -EINVAL, CLEAR(first_page, 1)),
 
 	BAD(KVM_RUN, VCPU, "an argument", -EINVAL, VALUE_ARG(1)),
 	BAD(KVM_INTERRUPT, VCPU, "vector 256", -EINVAL, FIELD(kvm_interrupt, irq, 256)),

@@ -41,6 +41,7 @@
 #define VCPUS 4
 #define ROOM (16 * 1024)
 #define EXACT_AT	1024		/* in it, the value of an attribute */
+#define LOG_AT		1024		/* in it, a dirty log of RAM_PAGES */
 #define MAX_THREADS 64
 #define CALLS_PER_MACHINE 5000	/* then it is closed, with its vCPUs running */
 #define RUN_MICROSECONDS 500
@@ -278,6 +279,11 @@ static const struct call calls[] = {
 	{ KVM_SET_IDENTITY_MAP_ADDR, 0, VM, 0 },
 	{ KVM_ENABLE_CAP, 0, VM, 0 },
 	{ KVM_SET_USER_MEMORY_REGION, 0, VM, 0 },
+	{ KVM_GET_DIRTY_LOG, 0, VM, 0 },
+	{ KVM_CLEAR_DIRTY_LOG, 0, VM, 0 },
+	{ KVM_CLEAR_DIRTY_LOG, 0, VM, 0 },
+	{ KVM_GET_STATS_FD, 0, VM, 0 },
+	{ KVM_GET_STATS_FD, 0, VCPU, 0 },
 	{ KVM_GET_REGS, 0, VCPU, 0 },
 	{ KVM_SET_REGS, KVM_GET_REGS, VCPU, 0 },
 	{ KVM_GET_SREGS, 0, VCPU, 0 },
@@ -374,12 +380,21 @@ static void random_cap(struct kvm_enable_cap *enable)
 	} caps[] = {
 		{ KVM_CAP_EXCEPTION_PAYLOAD, 1 }, { KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
 		{ KVM_CAP_X86_EXACT_STATE, 1 }, { KVM_CAP_X86_USER_SPACE_MSR, 7 },
-		{ KVM_CAP_EXIT_HYPERCALL, 1 << 12 },
+		{ KVM_CAP_EXIT_HYPERCALL, 1 << 12 }, { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 3 },
 	};
 	unsigned int i = below(COUNT(caps));
 
 	enable->cap = caps[i].cap;
 	enable->args[0] = random64() & caps[i].values;
+}
+
+/* The bits are noise. */
+static void random_clear(struct kvm_clear_dirty_log *log)
+{
+	log->slot = 2 + below(6);
+	log->first_page = 64 * below(2);
+	log->num_pages = one_in(2) ? RAM_PAGES : below(RAM_PAGES + 2);
+	noise((uint8_t *)log + LOG_AT, RAM_PAGES / 8);
 }
 
 /* Delicate ones are kept to the values that mean something. */
@@ -396,6 +411,9 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 		break;
 	case KVM_X86_SET_MSR_FILTER:
 		random_filter(structure);
+		break;
+	case KVM_CLEAR_DIRTY_LOG:
+		random_clear(structure);
 		break;
 	case KVM_SET_VCPU_EVENTS:
 		if (one_in(2)) {
@@ -455,6 +473,17 @@ static void aim_attr(struct machine *m, void *structure)
 	attr->addr = one_in(8) ? bad_pointer(m) : (unsigned long)structure + EXACT_AT;
 }
 
+/* The same for a log. */
+static void aim_log(struct machine *m, unsigned long request, void *structure)
+{
+	unsigned long log = one_in(8) ? bad_pointer(m) : (unsigned long)structure + LOG_AT;
+
+	if (request == KVM_GET_DIRTY_LOG)
+		((struct kvm_dirty_log *)structure)->padding2 = log;
+	else if (request == KVM_CLEAR_DIRTY_LOG)
+		((struct kvm_clear_dirty_log *)structure)->padding2 = log;
+}
+
 /*
  * QEMU's TCG cannot leave a guest that has EFER.LME set and CR4.PAE clear: it does not switch
  * the host's paging on again, and that is the end of the host.  Where it is the processor, such
@@ -509,6 +538,7 @@ static void build(struct machine *m, int fd, const struct call *call, uint8_t *s
 		damage(structure, bytes < ROOM ? bytes : ROOM);
 	if (is_attr(call->request))
 		aim_attr(m, structure);
+	aim_log(m, call->request, structure);
 	if (call->count && one_in(32))
 		memcpy(structure, &(uint32_t) { odd_number() }, 4);
 	spare_tcg_structure(call->request, structure);
@@ -565,8 +595,12 @@ static void one_ioctl(struct machine *m)
 		return;
 	result = ioctl(fd, request, argument);
 	note(result);
-	if (result >= 0 && request == KVM_CREATE_VCPU)
+	if (result >= 0 && (request == KVM_CREATE_VCPU || request == KVM_GET_STATS_FD)) {
+		/* of statistics there is something to be read, while the machine may be closed */
+		if (read(result, structure, below(ROOM)) < 0)
+			note(-1);
 		close(result);
+	}
 }
 
 /* --- running, and the memory meanwhile -------------------------------------------------- */
