@@ -413,6 +413,8 @@ void kvm_arch_begin(void);		/* /dev/kvm is ours: no other hypervisor in this ker
 void kvm_arch_end(void);
 int kvm_arch_cpu_enable(void);		/* on this CPU, interrupts off; 0 or -EBUSY, -EIO */
 void kvm_arch_cpu_disable(void);	/* the same CPU, interrupts off */
+void kvm_arch_suspend(void);		/* the machine sleeps: last CPU, interrupts off, no vCPU runs */
+void kvm_arch_resume(void);		/* and has woken: the same, before kvm_arch_cpu_enable() */
 
 /* KVM_CHECK_EXTENSION; @kvm is NULL on /dev/kvm. 0: absent. */
 int kvm_arch_check_extension(struct kvm *kvm, long cap);

@@ -126,6 +126,7 @@ static int cpus_online(unsigned int cpu)
 static int cpus_suspend(void)
 {
 	cpus_off(NULL);
+	kvm_arch_suspend();
 	return 0;
 }
 
@@ -133,6 +134,7 @@ static void cpus_resume(void)
 {
 	atomic_t failures = ATOMIC_INIT(0);
 
+	kvm_arch_resume();
 	if (cpus_users)
 		cpus_on(&failures);
 	if (atomic_read(&failures))

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * attr.c - attributes of a vCPU's fd: the state of KVM_CAP_X86_EXACT_STATE.
+ * attr.c - attributes of a vCPU's fd: the TSC's offset, and the state of
+ * KVM_CAP_X86_EXACT_STATE.
  *
- * Puts the struct together from those who own its parts: events from exact.c,
+ * Puts that struct together from those who own its parts: events from exact.c,
  * the instruction that waits for userspace from emu/glue.c.
  */
 #include <linux/kvm_host.h>
@@ -10,6 +11,11 @@
 #include "emu/glue.h"
 #include "exact.h"
 #include "vcpu.h"
+
+static bool is_tsc_offset(const struct kvm_device_attr *attr)
+{
+	return attr->group == KVM_VCPU_TSC_CTRL && attr->attr == KVM_VCPU_TSC_OFFSET;
+}
 
 static bool is_exact_state(struct kvm_vcpu *vcpu, const struct kvm_device_attr *attr)
 {
@@ -22,7 +28,24 @@ static long find(struct kvm_vcpu *vcpu, struct kvm_device_attr *attr, void __use
 {
 	if (copy_from_user(attr, argp, sizeof(*attr)))
 		return -EFAULT;
-	return !attr->flags && is_exact_state(vcpu, attr) ? 0 : -ENXIO;
+	if (attr->flags)
+		return -ENXIO;
+	return is_tsc_offset(attr) || is_exact_state(vcpu, attr) ? 0 : -ENXIO;
+}
+
+static long get_tsc_offset(struct kvm_vcpu *vcpu, u64 __user *to)
+{
+	return put_user(time_get_offset(vcpu), to);
+}
+
+static long set_tsc_offset(struct kvm_vcpu *vcpu, const u64 __user *from)
+{
+	u64 offset;
+
+	if (get_user(offset, from))
+		return -EFAULT;
+	time_set_offset(vcpu, offset);
+	return 0;
 }
 
 static noinline long get_exact(struct kvm_vcpu *vcpu, void __user *to)
@@ -65,7 +88,10 @@ long attr_get(struct kvm_vcpu *vcpu, void __user *argp)
 	struct kvm_device_attr attr;
 	long r = find(vcpu, &attr, argp);
 
-	return r ?: get_exact(vcpu, u64_to_user_ptr(attr.addr));
+	if (r)
+		return r;
+	return is_tsc_offset(&attr) ? get_tsc_offset(vcpu, u64_to_user_ptr(attr.addr)) :
+				      get_exact(vcpu, u64_to_user_ptr(attr.addr));
 }
 
 long attr_set(struct kvm_vcpu *vcpu, void __user *argp)
@@ -73,7 +99,10 @@ long attr_set(struct kvm_vcpu *vcpu, void __user *argp)
 	struct kvm_device_attr attr;
 	long r = find(vcpu, &attr, argp);
 
-	return r ?: set_exact(vcpu, u64_to_user_ptr(attr.addr));
+	if (r)
+		return r;
+	return is_tsc_offset(&attr) ? set_tsc_offset(vcpu, u64_to_user_ptr(attr.addr)) :
+				      set_exact(vcpu, u64_to_user_ptr(attr.addr));
 }
 
 long attr_has(struct kvm_vcpu *vcpu, void __user *argp)

@@ -12,6 +12,7 @@
 #include <linux/kvm.h>
 #include <linux/list.h>
 #include <linux/kvm_types.h>
+#include <linux/spinlock.h>
 #include <asm/fpu/types.h>
 #include "backend.h"
 #include "emu/emu.h"
@@ -77,12 +78,17 @@ struct vcpu_debug {
 	u64 told;			/* DR6 bits that the debugger will be told of */
 };
 
-/* The guest's TSC (time.c): guest = host * ratio + offset. */
-struct vcpu_time {
+/* A guest's TSC (time.c): guest = host * ratio + offset. */
+struct guest_tsc {
 	u64 offset;
 	u64 ratio;			/* 0: not scaled */
-	u64 tsc_adjust;
 	u32 khz;
+};
+
+struct vcpu_time {
+	struct guest_tsc tsc;		/* written under kvm->arch.tsc_lock: others compare */
+	u64 tsc_adjust;
+	u64 asleep;			/* how long the host slept, when hardware was told */
 };
 
 /* What userspace owes an answer to, since KVM_RUN returned. */
@@ -193,6 +199,7 @@ struct kvm_tdp {
 struct kvm_arch {
 	struct kvm_tdp tdp;
 	struct kvm_irqs irqs;
+	spinlock_t tsc_lock;		/* each vCPU's time.tsc */
 
 	/* kvm->lock writes, anybody reads (READ_ONCE) */
 	struct kvm_caps caps;

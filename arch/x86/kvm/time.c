@@ -8,40 +8,122 @@
  */
 #include <linux/kvm_host.h>
 #include <linux/math64.h>
+#include <linux/timekeeping.h>
 #include <asm/tsc.h>
 #include "vcpu.h"
 
-static u64 scale(const struct vcpu_time *time, u64 host_tsc)
+/*
+ * Ticks that the host's TSC has missed, since the module was loaded, while the machine slept: the
+ * guests' go on.  Changes while no other thread runs.
+ */
+static u64 tsc_asleep;
+static u64 sleep_tsc, sleep_ns;		/* when the machine went to sleep */
+
+static u64 scale(const struct guest_tsc *tsc, u64 ticks)
 {
-	if (!time->ratio)
-		return host_tsc;
-	return mul_u64_u64_shr(host_tsc, time->ratio, backend_features.tsc_scale_frac_bits);
+	if (!tsc->ratio)
+		return ticks;
+	return mul_u64_u64_shr(ticks, tsc->ratio, backend_features.tsc_scale_frac_bits);
+}
+
+/* What hardware adds. */
+static u64 real_offset(const struct guest_tsc *tsc)
+{
+	return tsc->offset + scale(tsc, tsc_asleep);
+}
+
+u64 time_of_host(const struct guest_tsc *tsc, u64 host_tsc)
+{
+	return scale(tsc, host_tsc) + real_offset(tsc);
+}
+
+/* The offset with which this TSC is @value now. */
+static u64 offset_for(const struct guest_tsc *tsc, u64 value)
+{
+	return value - scale(tsc, rdtsc()) - scale(tsc, tsc_asleep);
 }
 
 void time_apply(struct kvm_vcpu *vcpu)
 {
-	backend_call(set_tsc)(vcpu, vcpu->arch.time.offset, vcpu->arch.time.ratio);
+	struct vcpu_time *time = &vcpu->arch.time;
+
+	time->asleep = tsc_asleep;
+	backend_call(set_tsc)(vcpu, real_offset(&time->tsc), time->tsc.ratio);
 }
 
 u64 time_read_tsc(struct kvm_vcpu *vcpu)
 {
-	return scale(&vcpu->arch.time, rdtsc()) + vcpu->arch.time.offset;
+	return time_of_host(&vcpu->arch.time.tsc, rdtsc());
+}
+
+static void set_tsc(struct kvm_vcpu *vcpu, const struct guest_tsc *tsc)
+{
+	spin_lock(&vcpu->kvm->arch.tsc_lock);
+	vcpu->arch.time.tsc = *tsc;
+	spin_unlock(&vcpu->kvm->arch.tsc_lock);
+	time_apply(vcpu);
+	apic_tsc_changed(vcpu);
 }
 
 static void set_offset(struct kvm_vcpu *vcpu, u64 offset)
 {
-	vcpu->arch.time.offset = offset;
-	time_apply(vcpu);
+	struct guest_tsc tsc = vcpu->arch.time.tsc;
+
+	tsc.offset = offset;
+	set_tsc(vcpu, &tsc);
+}
+
+u64 time_get_offset(struct kvm_vcpu *vcpu)
+{
+	return real_offset(&vcpu->arch.time.tsc);
+}
+
+void time_set_offset(struct kvm_vcpu *vcpu, u64 offset)
+{
+	set_offset(vcpu, offset - scale(&vcpu->arch.time.tsc, tsc_asleep));
+}
+
+/* Would a TSC like @tsc that @value is written to be meant to go with this one? */
+static bool is_in_step(const struct guest_tsc *tsc, const struct guest_tsc *other, u64 value)
+{
+	u64 second = other->khz * 1000ULL;
+
+	if (tsc->khz != other->khz || tsc->ratio != other->ratio)
+		return false;
+	return !value || time_of_host(other, rdtsc()) - value + second <= 2 * second;
+}
+
+/*
+ * A VMM writes the TSCs of a machine one after the other, and means them to be in step.  Time goes
+ * by between the writes: nearly the value of another vCPU's, or 0, is taken to mean just that.
+ * In step with none, a TSC becomes what was written.
+ */
+static u64 intended_offset(struct kvm_vcpu *vcpu, u64 value)
+{
+	const struct guest_tsc *tsc = &vcpu->arch.time.tsc;
+	u64 offset = offset_for(tsc, value);
+	struct kvm_vcpu *other;
+	int i;
+
+	spin_lock(&vcpu->kvm->arch.tsc_lock);
+	kvm_for_each_vcpu(i, other, vcpu->kvm) {
+		if (other == vcpu || !is_in_step(tsc, &other->arch.time.tsc, value))
+			continue;
+		offset = other->arch.time.tsc.offset;
+		break;
+	}
+	spin_unlock(&vcpu->kvm->arch.tsc_lock);
+	return offset;
 }
 
 /* The guest's write shows in IA32_TSC_ADJUST (SDM 17.17.3); userspace's does not. */
 void time_write_tsc(struct kvm_vcpu *vcpu, u64 tsc, bool outside)
 {
 	struct vcpu_time *time = &vcpu->arch.time;
-	u64 offset = tsc - scale(time, rdtsc());
+	u64 offset = outside ? intended_offset(vcpu, tsc) : offset_for(&time->tsc, tsc);
 
 	if (!outside)
-		time->tsc_adjust += offset - time->offset;
+		time->tsc_adjust += offset - time->tsc.offset;
 	set_offset(vcpu, offset);
 }
 
@@ -50,7 +132,7 @@ void time_adjust_tsc(struct kvm_vcpu *vcpu, u64 adjust, bool outside)
 	struct vcpu_time *time = &vcpu->arch.time;
 
 	if (!outside)
-		set_offset(vcpu, time->offset + adjust - time->tsc_adjust);
+		set_offset(vcpu, time->tsc.offset + adjust - time->tsc_adjust);
 	time->tsc_adjust = adjust;
 }
 
@@ -64,16 +146,15 @@ static bool near_host(unsigned long khz)
 
 static int set_khz(struct kvm_vcpu *vcpu, unsigned long khz)
 {
-	struct vcpu_time *time = &vcpu->arch.time;
-	u64 now;
+	struct guest_tsc tsc = { .khz = khz };
 
 	if (!khz || khz > U32_MAX || (!near_host(khz) && !backend_features.tsc_scaling))
 		return -EINVAL;
-	now = time_read_tsc(vcpu);
-	time->ratio = near_host(khz) ? 0 :
-		      mul_u64_u32_div(1ULL << backend_features.tsc_scale_frac_bits, khz, tsc_khz);
-	time->khz = khz;
-	set_offset(vcpu, now - scale(time, rdtsc()));
+	if (!near_host(khz))
+		tsc.ratio = mul_u64_u32_div(1ULL << backend_features.tsc_scale_frac_bits, khz,
+					    tsc_khz);
+	tsc.offset = offset_for(&tsc, time_read_tsc(vcpu));
+	set_tsc(vcpu, &tsc);
 	return 0;
 }
 
@@ -102,23 +183,33 @@ long time_vm_set_khz(struct kvm *kvm, unsigned long khz)
 /* A machine's TSC starts at 0, on all its processors at once. */
 int time_create(struct kvm_vcpu *vcpu)
 {
-	struct kvm_vcpu *first = vcpu->kvm->vcpus[0];
-	int r;
+	int r = set_khz(vcpu, vcpu->kvm->arch.default_tsc_khz);
 
-	vcpu->arch.time.khz = tsc_khz;
-	r = set_khz(vcpu, vcpu->kvm->arch.default_tsc_khz);
-	if (r)
-		return r;
-	if (vcpu->index && first->arch.time.khz == vcpu->arch.time.khz)
-		set_offset(vcpu, READ_ONCE(first->arch.time.offset));
-	else
+	if (!r)
 		time_write_tsc(vcpu, 0, true);
-	return 0;
+	return r;
 }
 
 /* The ratio is a register of the CPU's where it is not one of the control block's. */
 void time_load(struct kvm_vcpu *vcpu, int cpu)
 {
-	if (backend_features.tsc_scaling)
+	if (backend_features.tsc_scaling || vcpu->arch.time.asleep != tsc_asleep)
 		time_apply(vcpu);
+}
+
+/*
+ * The machine sleeps.  Its TSC may stop or begin anew, and by the kernel's clock time goes on;
+ * timekeeping is on at both calls.
+ */
+void kvm_arch_suspend(void)
+{
+	sleep_tsc = rdtsc();
+	sleep_ns = ktime_get_boottime_ns();
+}
+
+void kvm_arch_resume(void)
+{
+	u64 slept = mul_u64_u32_div(ktime_get_boottime_ns() - sleep_ns, tsc_khz, NSEC_PER_MSEC);
+
+	tsc_asleep += sleep_tsc + slept - rdtsc();
 }

@@ -200,10 +200,15 @@ int time_create(struct kvm_vcpu *vcpu);
 void time_apply(struct kvm_vcpu *vcpu);			/* the control block is new */
 void time_load(struct kvm_vcpu *vcpu, int cpu);		/* preemption off */
 u64 time_read_tsc(struct kvm_vcpu *vcpu);
+/* @outside: nearly the value of another vCPU's TSC, or 0, means to be in step with it. */
 void time_write_tsc(struct kvm_vcpu *vcpu, u64 tsc, bool outside);
 void time_adjust_tsc(struct kvm_vcpu *vcpu, u64 adjust, bool outside);	/* IA32_TSC_ADJUST */
 long time_set_khz(struct kvm_vcpu *vcpu, unsigned long khz);
 long time_vm_set_khz(struct kvm *kvm, unsigned long khz);
+u64 time_get_offset(struct kvm_vcpu *vcpu);		/* KVM_VCPU_TSC_OFFSET: guest less host */
+void time_set_offset(struct kvm_vcpu *vcpu, u64 offset);
+/* What a TSC is when the host's is @host_tsc. Any context. */
+u64 time_of_host(const struct guest_tsc *tsc, u64 host_tsc);
 
 /*
  * debug.c - debug registers, single step, breakpoints

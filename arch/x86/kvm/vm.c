@@ -237,6 +237,7 @@ int kvm_arch_vm_create(struct kvm *kvm, unsigned long type)
 {
 	if (type)
 		return -EINVAL;
+	spin_lock_init(&kvm->arch.tsc_lock);
 	kvm->arch.default_tsc_khz = tsc_khz;
 	return tdp_vm_init(kvm);
 }

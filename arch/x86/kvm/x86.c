@@ -754,7 +754,7 @@ static long ioctl_set_mce(struct kvm_vcpu *vcpu, void __user *argp)
 
 static long ioctl_get_tsc_khz(struct kvm_vcpu *vcpu, void __user *argp)
 {
-	return vcpu->arch.time.khz;
+	return vcpu->arch.time.tsc.khz;
 }
 
 static long ioctl_set_tsc_khz(struct kvm_vcpu *vcpu, void __user *argp)

@@ -97,7 +97,7 @@ static u64 tsc_deadline_ns(struct kvm_vcpu *vcpu, u64 now)
 
 	if ((s64)(deadline - tsc) <= 0)
 		return now;
-	wait = mul_u64_u64_div_u64(deadline - tsc, NSEC_PER_MSEC, vcpu->arch.time.khz);
+	wait = mul_u64_u64_div_u64(deadline - tsc, NSEC_PER_MSEC, vcpu->arch.time.tsc.khz);
 	return now + min_t(u64, wait, KTIME_MAX - now);
 }
 
