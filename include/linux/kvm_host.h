@@ -130,6 +130,7 @@ struct kvm_vcpu_stat {
 #define KVM_REQ_TLB_FLUSH	BIT(0)	/* second-level translations were taken away */
 #define KVM_REQ_KICK		BIT(1)	/* leave the guest, look around; no work of its own */
 #define KVM_REQ_DEAD		BIT(2)	/* the VM is broken: no vCPU may enter it again */
+#define KVM_REQ_CLOCK		BIT(3)	/* arch: the guest's clock has changed */
 #define KVM_REQ_MSR_TRAPS	BIT(6)	/* which MSRs exit is to be told the hardware anew */
 
 /* Where a vCPU thread stands with regard to the guest; see locking.rst, "Kicking a vCPU". */
@@ -251,8 +252,9 @@ void kvm_vcpu_kick(struct kvm_vcpu *vcpu);
  * kvm_vcpu_block - sleep until the vCPU has work (kvm_arch_vcpu_wakes()), a request, or a signal
  * @vcpu: the caller's own
  *
- * Return: 0, -EINTR, or -EIO when the VM is dead.  KVM_REQ_TLB_FLUSH and _MSR_TRAPS do not end the
- * sleep, KVM_REQ_KICK does and is taken.  kvm_arch_vcpu_wakes() must not sleep.  vCPU thread.
+ * Return: 0, -EINTR, or -EIO when the VM is dead.  KVM_REQ_TLB_FLUSH, _CLOCK and _MSR_TRAPS do not
+ * end the sleep, KVM_REQ_KICK does and is taken.  kvm_arch_vcpu_wakes() must not sleep.  vCPU
+ * thread.
  */
 int kvm_vcpu_block(struct kvm_vcpu *vcpu);
 

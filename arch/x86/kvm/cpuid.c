@@ -134,6 +134,10 @@ static const struct {
 #define KVM_SIGNATURE_ECX	0x564b4d56
 #define KVM_SIGNATURE_EDX	0x0000004d
 
+#define PV_FEATURES	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |	\
+			 BIT(KVM_FEATURE_CLOCKSOURCE2) |				\
+			 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
+
 /* XCR0 components a guest may have: the host's, without those a process must ask for (AMX). */
 static u64 host_xcr0;
 
@@ -264,7 +268,7 @@ static int offer_all(struct kvm_cpuid_entry2 *entries)
 	offer_signature(&entries[n++]);
 	entries[n++] = (struct kvm_cpuid_entry2){
 		.function = KVM_LEAF_LAST,
-		.eax = BIT(KVM_FEATURE_NOP_IO_DELAY),
+		.eax = PV_FEATURES,
 	};
 	return n;
 }
@@ -366,6 +370,24 @@ static u64 allowed_efer(struct kvm_vcpu *vcpu)
 	return allowed;
 }
 
+/* The signature may stand above that of another hypervisor; the features are behind it. */
+static u32 told_pv_features(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+	struct kvm_cpuid_entry2 *entry;
+	int i;
+
+	for (i = 0; i < cpuid->count; i++) {
+		entry = &cpuid->entries[i];
+		if (entry->function >> 16 != KVM_LEAF >> 16 || entry->ebx != KVM_SIGNATURE_EBX ||
+		    entry->ecx != KVM_SIGNATURE_ECX || entry->edx != KVM_SIGNATURE_EDX)
+			continue;
+		entry = find(vcpu, entry->function | 1, 0);
+		return entry ? entry->eax : 0;
+	}
+	return 0;
+}
+
 static void derive(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
@@ -377,6 +399,7 @@ static void derive(struct kvm_vcpu *vcpu)
 	entry = find(vcpu, 0xd, 0);
 	cpuid->xcr0_allowed = entry ? (entry->eax | (u64)entry->edx << 32) & host_xcr0 :
 				      XFEATURE_MASK_FP;
+	cpuid->pv_features = told_pv_features(vcpu);
 	cpuid->cr4_allowed = allowed_cr4(vcpu);
 	cpuid->efer_allowed = allowed_efer(vcpu);
 	cpuid->has_rdtscp = guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_RDTSCP) ||

@@ -18,6 +18,7 @@
 #include "emu/emu.h"
 #include "events.h"
 #include "irq/irq.h"
+#include "pvclock.h"
 #include "state.h"
 
 #define VCPU_MTRR_FIXED		11
@@ -54,6 +55,8 @@ struct vcpu_cpuid {
 	bool has_rdtscp;	/* RDTSCP or RDPID: TSC_AUX counts */
 	bool has_x2apic;
 	bool has_tsc_deadline;
+	u32 pv_features;	/* KVM_FEATURE_* that it is told of */
+	bool pv_enforced;	/* and which alone it has then */
 };
 
 /* x87, SSE, AVX and so on (fpu.c); the registers themselves are the kernel's to keep. */
@@ -89,6 +92,14 @@ struct vcpu_time {
 	struct guest_tsc tsc;		/* written under kvm->arch.tsc_lock: others compare */
 	u64 tsc_adjust;
 	u64 asleep;			/* how long the host slept, when hardware was told */
+};
+
+/* The guest's page for kvmclock (clock.c). */
+struct vcpu_clock {
+	u64 msr;			/* its address, and whether it is to be written */
+	bool stopped;			/* the guest is to be told that it was paused */
+	bool stale;			/* there was no memory to write to */
+	int cpu;			/* where the vCPU was loaded last */
 };
 
 /* What userspace owes an answer to, since KVM_RUN returned. */
@@ -156,6 +167,7 @@ struct kvm_vcpu_arch {
 	struct vcpu_fpu fpu;
 	struct vcpu_debug debug;
 	struct vcpu_time time;
+	struct vcpu_clock clock;
 	struct vcpu_io io;
 	struct vcpu_irq irq;		/* with members of its own for others */
 
@@ -193,6 +205,18 @@ struct kvm_tdp {
 	hpa_t root_hpa;			/* of @top, or of @root */
 };
 
+/* kvmclock, one for all vCPUs (clock.c). */
+struct vm_clock {
+	/* tsc_lock */
+	struct pvclock_line line;	/* of ticks of @tsc, or else of CLOCK_BOOTTIME's ns */
+	struct guest_tsc tsc;		/* all vCPUs', or else the host's */
+	bool by_tsc;			/* the host's TSC is reliable */
+	bool shared;			/* so it is, and all vCPUs have @tsc */
+
+	/* anybody */
+	u64 wall_msr;			/* MSR_KVM_WALL_CLOCK, as written last */
+};
+
 /**
  * struct kvm_arch - the x86 part of a VM
  */
@@ -200,6 +224,7 @@ struct kvm_arch {
 	struct kvm_tdp tdp;
 	struct kvm_irqs irqs;
 	spinlock_t tsc_lock;		/* each vCPU's time.tsc */
+	struct vm_clock clock;
 
 	/* kvm->lock writes, anybody reads (READ_ONCE) */
 	struct kvm_caps caps;

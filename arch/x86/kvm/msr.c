@@ -116,20 +116,6 @@ static int set_zero(struct kvm_vcpu *vcpu, const struct row *row, struct msr_acc
 	return data ? -EINVAL : 0;
 }
 
-/* kvmclock's: CPUID does not offer it, but QEMU writes the zero of a clock that is off. */
-static int get_outside_zero(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
-			    u64 *data)
-{
-	*data = 0;
-	return at->outside ? 0 : -EINVAL;
-}
-
-static int set_outside_zero(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
-			    u64 data)
-{
-	return at->outside && !data ? 0 : -EINVAL;
-}
-
 /*
  * Those with a meaning of their own.
  */
@@ -157,6 +143,35 @@ static bool apic_base_ok(struct kvm_vcpu *vcpu, u64 base, bool outside)
 {
 	return lapic_base_ok(vcpu->arch.msrs.apic_base, base, vcpu->arch.cpuid.has_x2apic,
 			     vcpu->arch.cpuid.max_gpa_bits, outside);
+}
+
+/* kvmclock's pair, at two places: the wall clock first.  Each place has its own feature bit. */
+static bool has_kvmclock(struct kvm_vcpu *vcpu, struct msr_access *at)
+{
+	return at->outside || cpuid_pv_has(vcpu, at->index < MSR_KVM_WALL_CLOCK_NEW ?
+						 KVM_FEATURE_CLOCKSOURCE :
+						 KVM_FEATURE_CLOCKSOURCE2);
+}
+
+static int get_kvmclock(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			u64 *data)
+{
+	if (!has_kvmclock(vcpu, at))
+		return -EINVAL;
+	*data = at->offset ? vcpu->arch.clock.msr : READ_ONCE(vcpu->kvm->arch.clock.wall_msr);
+	return 0;
+}
+
+static int set_kvmclock(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			u64 data)
+{
+	if (!has_kvmclock(vcpu, at))
+		return -EINVAL;
+	if (at->offset)
+		clock_set_msr(vcpu, data);
+	else
+		clock_set_wall_msr(vcpu, data, at->outside);
+	return 0;
 }
 
 static int set_apic_base(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
@@ -461,7 +476,7 @@ int msr_inject_mce(struct kvm_vcpu *vcpu, const struct kvm_x86_mce *mce)
 /* Sorted by number. */
 static const struct row rows[] = {
 	{ MSR_IA32_TSC, 1, SAVED, 0, get_tsc, set_tsc },
-	{ MSR_KVM_WALL_CLOCK, 2, 0, 0, get_outside_zero, set_outside_zero },
+	{ MSR_KVM_WALL_CLOCK, 2, SAVED, 0, get_kvmclock, set_kvmclock },
 	{ MSR_IA32_APICBASE, 1, 0, ARCH(msrs.apic_base), get_field, set_apic_base },
 	{ MSR_IA32_TSC_ADJUST, 1, SAVED, ARCH(time.tsc_adjust), get_field, set_tsc_adjust },
 	{ MSR_IA32_UCODE_REV, 1, FEATURE, 0, get_ucode, set_ucode },
@@ -488,6 +503,7 @@ static const struct row rows[] = {
 	  set_mce_bank },
 	{ MSR_IA32_TSC_DEADLINE, 1, SAVED, 0, get_tsc_deadline, set_tsc_deadline },
 	{ APIC_BASE_MSR, 0x100, 0, 0, get_x2apic, set_x2apic },
+	{ MSR_KVM_WALL_CLOCK_NEW, 2, SAVED, 0, get_kvmclock, set_kvmclock },
 	{ MSR_EFER, 1, SAVED, 0, get_efer, set_efer },
 	{ MSR_STAR, 1, SAVED | DIRECT, ARCH(state.star), get_state, set_state },
 	{ MSR_LSTAR, 1, SAVED | DIRECT, ARCH(state.lstar), get_state, set_address },

@@ -107,6 +107,8 @@ static int serve_requests(struct kvm_vcpu *vcpu)
 	}
 	if (requests & KVM_REQ_MSR_TRAPS)
 		msr_traps(vcpu);
+	if (requests & KVM_REQ_CLOCK)
+		clock_serve(vcpu);
 	return TO_GUEST;
 }
 

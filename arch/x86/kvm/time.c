@@ -62,6 +62,8 @@ static void set_tsc(struct kvm_vcpu *vcpu, const struct guest_tsc *tsc)
 	vcpu->arch.time.tsc = *tsc;
 	spin_unlock(&vcpu->kvm->arch.tsc_lock);
 	time_apply(vcpu);
+	/* the guest's clock has to know before the guest does */
+	kvm_vcpu_request(vcpu, KVM_REQ_CLOCK);
 	apic_tsc_changed(vcpu);
 }
 

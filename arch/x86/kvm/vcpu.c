@@ -192,6 +192,7 @@ void kvm_arch_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 	fpu_load(vcpu);
 	msr_load(vcpu);
 	time_load(vcpu, cpu);
+	clock_load(vcpu, cpu);
 }
 
 void kvm_arch_vcpu_put(struct kvm_vcpu *vcpu)

@@ -138,6 +138,12 @@ void cpuid_destroy(struct kvm_vcpu *vcpu);
 /* Execute CPUID: registers in and out. Dynamic bits (OSXSAVE, XCR0 sizes, APIC) are filled in. */
 void cpuid_execute(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 
+/* May the guest use a KVM_FEATURE_*?  Unless userspace has said otherwise, also without CPUID. */
+static inline bool cpuid_pv_has(const struct kvm_vcpu *vcpu, unsigned int feature)
+{
+	return !vcpu->arch.cpuid.pv_enforced || vcpu->arch.cpuid.pv_features & BIT(feature);
+}
+
 /*
  * msr.c - model-specific registers.  @outside: userspace asks, not the guest
  */
@@ -209,6 +215,25 @@ u64 time_get_offset(struct kvm_vcpu *vcpu);		/* KVM_VCPU_TSC_OFFSET: guest less 
 void time_set_offset(struct kvm_vcpu *vcpu, u64 offset);
 /* What a TSC is when the host's is @host_tsc. Any context. */
 u64 time_of_host(const struct guest_tsc *tsc, u64 host_tsc);
+
+/*
+ * clock.c - kvmclock
+ */
+#define CLOCK_FLAGS	(KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC)
+
+void clock_vm_create(struct kvm *kvm);
+void clock_serve(struct kvm_vcpu *vcpu);		/* KVM_REQ_CLOCK */
+void clock_load(struct kvm_vcpu *vcpu, int cpu);	/* preemption off */
+void clock_set_msr(struct kvm_vcpu *vcpu, u64 data);	/* MSR_KVM_SYSTEM_TIME */
+void clock_set_wall_msr(struct kvm_vcpu *vcpu, u64 data, bool outside);
+long clock_get(struct kvm *kvm, struct kvm_clock_data __user *argp);
+long clock_set(struct kvm *kvm, const struct kvm_clock_data __user *argp);
+long clock_paused(struct kvm_vcpu *vcpu);		/* KVM_KVMCLOCK_CTRL */
+/*
+ * Write to a page of the guest's that has a version at @version, which was @before: odd while this
+ * goes on.  0 or -EFAULT.  May sleep.
+ */
+int clock_write(struct kvm *kvm, gpa_t version, u32 before, gpa_t at, const void *data, size_t len);
 
 /*
  * debug.c - debug registers, single step, breakpoints

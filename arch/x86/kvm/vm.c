@@ -47,6 +47,11 @@ static const struct {
 	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
+	{ KVM_CAP_CLOCKSOURCE, 1 },
+	{ KVM_CAP_ADJUST_CLOCK, CLOCK_FLAGS },
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_ENABLE_CAP, 1 },
+	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
 	{ KVM_CAP_X86_MSR_FILTER, 1 },
@@ -228,6 +233,10 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 		return time_vm_set_khz(kvm, arg);
 	case KVM_GET_TSC_KHZ:
 		return READ_ONCE(kvm->arch.default_tsc_khz);
+	case KVM_GET_CLOCK:
+		return clock_get(kvm, argp);
+	case KVM_SET_CLOCK:
+		return clock_set(kvm, argp);
 	default:
 		return msr_filter_ioctl(kvm, ioctl, argp);
 	}
@@ -238,6 +247,7 @@ int kvm_arch_vm_create(struct kvm *kvm, unsigned long type)
 	if (type)
 		return -EINVAL;
 	spin_lock_init(&kvm->arch.tsc_lock);
+	clock_vm_create(kvm);
 	kvm->arch.default_tsc_khz = tsc_khz;
 	return tdp_vm_init(kvm);
 }

@@ -709,7 +709,17 @@ static long ioctl_enable_cap(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_enable_cap cap;
 
-	return copy_from_user(&cap, argp, sizeof(cap)) ? -EFAULT : -EINVAL;
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	if (cap.flags || cap.cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vcpu->arch.cpuid.pv_enforced = cap.args[0];
+	return 0;
+}
+
+static long ioctl_kvmclock_ctrl(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	return clock_paused(vcpu);
 }
 
 #define OWNER(name, fn)								\
@@ -812,6 +822,7 @@ static const struct {
 	ROW(KVM_X86_SET_MCE, ioctl_set_mce),
 	ROW(KVM_GET_TSC_KHZ, ioctl_get_tsc_khz),
 	ROW(KVM_SET_TSC_KHZ, ioctl_set_tsc_khz),
+	ROW(KVM_KVMCLOCK_CTRL, ioctl_kvmclock_ctrl),
 #undef ROW
 };
 
