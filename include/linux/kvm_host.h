@@ -131,6 +131,7 @@ struct kvm_vcpu_stat {
 #define KVM_REQ_KICK		BIT(1)	/* leave the guest, look around; no work of its own */
 #define KVM_REQ_DEAD		BIT(2)	/* the VM is broken: no vCPU may enter it again */
 #define KVM_REQ_CLOCK		BIT(3)	/* arch: the guest's clock has changed */
+#define KVM_REQ_STEAL		BIT(4)	/* arch: its thread has waited for a CPU */
 #define KVM_REQ_MSR_TRAPS	BIT(6)	/* which MSRs exit is to be told the hardware anew */
 
 /* Where a vCPU thread stands with regard to the guest; see locking.rst, "Kicking a vCPU". */
@@ -157,6 +158,7 @@ struct kvm_vcpu {
 	struct preempt_notifier preempt_notifier;
 	sigset_t sigset;		/* for KVM_RUN, when sigset_active */
 	bool sigset_active;
+	bool preempted;			/* it is put off its CPU because others want that */
 	struct kvm_vcpu_stat stat;
 
 	/* vCPU thread writes, anybody reads */
@@ -252,9 +254,9 @@ void kvm_vcpu_kick(struct kvm_vcpu *vcpu);
  * kvm_vcpu_block - sleep until the vCPU has work (kvm_arch_vcpu_wakes()), a request, or a signal
  * @vcpu: the caller's own
  *
- * Return: 0, -EINTR, or -EIO when the VM is dead.  KVM_REQ_TLB_FLUSH, _CLOCK and _MSR_TRAPS do not
- * end the sleep, KVM_REQ_KICK does and is taken.  kvm_arch_vcpu_wakes() must not sleep.  vCPU
- * thread.
+ * Return: 0, -EINTR, or -EIO when the VM is dead.  KVM_REQ_KICK ends the sleep, and is taken; what
+ * can wait until the next entry (KVM_REQ_TLB_FLUSH, _CLOCK, _STEAL, _MSR_TRAPS) does not.
+ * kvm_arch_vcpu_wakes() must not sleep.  vCPU thread.
  */
 int kvm_vcpu_block(struct kvm_vcpu *vcpu);
 
@@ -415,7 +417,7 @@ void kvm_arch_begin(void);		/* /dev/kvm is ours: no other hypervisor in this ker
 void kvm_arch_end(void);
 int kvm_arch_cpu_enable(void);		/* on this CPU, interrupts off; 0 or -EBUSY, -EIO */
 void kvm_arch_cpu_disable(void);	/* the same CPU, interrupts off */
-void kvm_arch_suspend(void);		/* the machine sleeps: last CPU, interrupts off, no vCPU runs */
+void kvm_arch_suspend(void);		/* the machine sleeps: last CPU, interrupts off, no vCPU */
 void kvm_arch_resume(void);		/* and has woken: the same, before kvm_arch_cpu_enable() */
 
 /* KVM_CHECK_EXTENSION; @kvm is NULL on /dev/kvm. 0: absent. */

@@ -20,7 +20,8 @@
 #include "virt.h"
 
 /* Requests that a vCPU which sleeps does not have to be told of before it next enters. */
-#define REQ_CAN_WAIT	(KVM_REQ_TLB_FLUSH | KVM_REQ_CLOCK | KVM_REQ_MSR_TRAPS)
+#define REQ_CAN_WAIT	(KVM_REQ_TLB_FLUSH | KVM_REQ_CLOCK | KVM_REQ_STEAL |	\
+			 KVM_REQ_MSR_TRAPS)
 
 /* The CPUs that kvm_request_all() interrupts; too big for the stack. Preemption off. */
 static DEFINE_PER_CPU(cpumask_var_t, vcpu_ipi_mask);
@@ -56,7 +57,12 @@ static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
 
 static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
-	vcpu_put_here(container_of(notifier, struct kvm_vcpu, preempt_notifier));
+	struct kvm_vcpu *vcpu = container_of(notifier, struct kvm_vcpu, preempt_notifier);
+
+	/* who sleeps has left the queue before */
+	vcpu->preempted = current->on_rq;
+	vcpu_put_here(vcpu);
+	vcpu->preempted = false;
 }
 
 static struct preempt_ops vcpu_preempt_ops = {

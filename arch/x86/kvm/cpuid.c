@@ -135,7 +135,7 @@ static const struct {
 #define KVM_SIGNATURE_EDX	0x0000004d
 
 #define PV_FEATURES	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |	\
-			 BIT(KVM_FEATURE_CLOCKSOURCE2) |				\
+			 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_STEAL_TIME) |	\
 			 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
 
 /* XCR0 components a guest may have: the host's, without those a process must ask for (AMX). */

@@ -102,6 +102,14 @@ struct vcpu_clock {
 	int cpu;			/* where the vCPU was loaded last */
 };
 
+/* The guest's page for steal time (steal.c). */
+struct vcpu_steal {
+	u64 msr;			/* its address, and whether it is to be written */
+	u64 run_delay;			/* of the thread, when it was written last */
+	pid_t thread;			/* which that was; 0: none yet */
+	bool told;			/* the page says: preempted */
+};
+
 /* What userspace owes an answer to, since KVM_RUN returned. */
 enum io_owner {
 	IO_NOBODY,
@@ -168,6 +176,7 @@ struct kvm_vcpu_arch {
 	struct vcpu_debug debug;
 	struct vcpu_time time;
 	struct vcpu_clock clock;
+	struct vcpu_steal steal;
 	struct vcpu_io io;
 	struct vcpu_irq irq;		/* with members of its own for others */
 

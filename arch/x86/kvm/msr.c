@@ -174,6 +174,21 @@ static int set_kvmclock(struct kvm_vcpu *vcpu, const struct row *row, struct msr
 	return 0;
 }
 
+static int get_steal(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+		     u64 *data)
+{
+	if (!at->outside && !cpuid_pv_has(vcpu, KVM_FEATURE_STEAL_TIME))
+		return -EINVAL;
+	return get_field(vcpu, row, at, data);
+}
+
+static int set_steal(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at, u64 data)
+{
+	if (!at->outside && !cpuid_pv_has(vcpu, KVM_FEATURE_STEAL_TIME))
+		return -EINVAL;
+	return steal_set_msr(vcpu, data);
+}
+
 static int set_apic_base(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
 			 u64 data)
 {
@@ -504,6 +519,7 @@ static const struct row rows[] = {
 	{ MSR_IA32_TSC_DEADLINE, 1, SAVED, 0, get_tsc_deadline, set_tsc_deadline },
 	{ APIC_BASE_MSR, 0x100, 0, 0, get_x2apic, set_x2apic },
 	{ MSR_KVM_WALL_CLOCK_NEW, 2, SAVED, 0, get_kvmclock, set_kvmclock },
+	{ MSR_KVM_STEAL_TIME, 1, SAVED, ARCH(steal.msr), get_steal, set_steal },
 	{ MSR_EFER, 1, SAVED, 0, get_efer, set_efer },
 	{ MSR_STAR, 1, SAVED | DIRECT, ARCH(state.star), get_state, set_state },
 	{ MSR_LSTAR, 1, SAVED | DIRECT, ARCH(state.lstar), get_state, set_address },

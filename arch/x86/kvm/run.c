@@ -109,6 +109,8 @@ static int serve_requests(struct kvm_vcpu *vcpu)
 		msr_traps(vcpu);
 	if (requests & KVM_REQ_CLOCK)
 		clock_serve(vcpu);
+	if (requests & KVM_REQ_STEAL)
+		steal_serve(vcpu);
 	return TO_GUEST;
 }
 

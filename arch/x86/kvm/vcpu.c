@@ -193,10 +193,13 @@ void kvm_arch_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 	msr_load(vcpu);
 	time_load(vcpu, cpu);
 	clock_load(vcpu, cpu);
+	steal_load(vcpu);
 }
 
 void kvm_arch_vcpu_put(struct kvm_vcpu *vcpu)
 {
+	if (vcpu->preempted)
+		steal_preempted(vcpu);
 	msr_put(vcpu);
 	backend_call(vcpu_put)(vcpu);
 }

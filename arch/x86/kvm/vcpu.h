@@ -236,6 +236,14 @@ long clock_paused(struct kvm_vcpu *vcpu);		/* KVM_KVMCLOCK_CTRL */
 int clock_write(struct kvm *kvm, gpa_t version, u32 before, gpa_t at, const void *data, size_t len);
 
 /*
+ * steal.c - steal time
+ */
+void steal_serve(struct kvm_vcpu *vcpu);		/* KVM_REQ_STEAL */
+void steal_load(struct kvm_vcpu *vcpu);			/* preemption off */
+void steal_preempted(struct kvm_vcpu *vcpu);		/* in the scheduler, interrupts off */
+int steal_set_msr(struct kvm_vcpu *vcpu, u64 data);	/* 0 or -EINVAL */
+
+/*
  * debug.c - debug registers, single step, breakpoints
  */
 long debug_set_guest_debug(struct kvm_vcpu *vcpu, const struct kvm_guest_debug *dbg);
