@@ -224,6 +224,8 @@ static const struct call calls[] = {
 	CALL(KVM_SET_IDENTITY_MAP_ADDR, VM, IN, 0),
 	CALL(KVM_ENABLE_CAP, VM, IN, 0),
 	CALL(KVM_X86_SET_MSR_FILTER, VM, IN, 0),
+	CALL(KVM_GET_CLOCK, VM, OUT, 0),
+	CALL(KVM_SET_CLOCK, VM, IN, 0),
 	CALL(KVM_RUN, VCPU, VALUE, 0),
 	CALL(KVM_GET_REGS, VCPU, OUT, 0),
 	CALL(KVM_SET_REGS, VCPU, IN, 0),
@@ -253,6 +255,7 @@ static const struct call calls[] = {
 	CALL(KVM_TRANSLATE, VCPU, BOTH, 0),
 	CALL(KVM_GET_TSC_KHZ, VCPU, VALUE, 0),
 	CALL(KVM_SET_TSC_KHZ, VCPU, VALUE, 0),
+	CALL(KVM_KVMCLOCK_CTRL, VCPU, VALUE, 0),
 	CALL(KVM_SET_GUEST_DEBUG, VCPU, IN, 0),
 	CALL(KVM_SET_SIGNAL_MASK, VCPU, IN, 8),
 	CALL(KVM_HAS_DEVICE_ATTR, VCPU, IN, 0),
@@ -471,6 +474,7 @@ struct bad_value {
 #define CR0_PE_PG 0x80000001
 #define LSTAR 0xc0000082
 #define NO_SUCH_MSR 0x12345678
+#define MSR_STEAL_TIME 0x4b564d03
 #define NOT_CANONICAL 0x8000000000000000
 
 static const struct bad_value bad_values[] = {
@@ -576,8 +580,30 @@ static const struct bad_value bad_values[] = {
 	BAD(KVM_CLEAR_DIRTY_LOG, VM, "slot 0x7fff", -EINVAL, CLEAR(slot, 0x7fff)),
 	BAD(KVM_CLEAR_DIRTY_LOG, VM, "address space 7", -EINVAL, CLEAR(slot, 7 << 16)),
 	BAD(KVM_CLEAR_DIRTY_LOG, VM, "first page 1", -EINVAL, CLEAR(first_page, 1)),
+	BAD(KVM_SET_CLOCK, VM, "unknown flags", -EINVAL, FIELD(kvm_clock_data, flags, 1)),
+	BAD(KVM_SET_CLOCK, VM, "flag bit 31", -EINVAL, FIELD(kvm_clock_data, flags, 1U << 31)),
+	BAD(KVM_SET_CLOCK, VM, "2^63 ns", -EINVAL, FIELD(kvm_clock_data, clock, 1UL << 63)),
+	BAD(KVM_SET_CLOCK, VM, "2^63 ns, with what has gone by", -EINVAL,
+	    FIELD(kvm_clock_data, clock, ~0UL >> 1),
+	    FIELD(kvm_clock_data, flags, KVM_CLOCK_REALTIME), FIELD(kvm_clock_data, realtime, 1)),
 
 	BAD(KVM_RUN, VCPU, "an argument", -EINVAL, VALUE_ARG(1)),
+	BAD(KVM_KVMCLOCK_CTRL, VCPU, "without a clock", -EINVAL, VALUE_ARG(0)),
+	BAD(KVM_ENABLE_CAP, VCPU, "a number that does not exist", -EINVAL,
+	    FIELD(kvm_enable_cap, cap, 0xffffffff)),
+	BAD(KVM_ENABLE_CAP, VCPU, "flags", -EINVAL,
+	    FIELD(kvm_enable_cap, cap, KVM_CAP_ENFORCE_PV_FEATURE_CPUID),
+	    FIELD(kvm_enable_cap, flags, 1)),
+	BAD(KVM_SET_DEVICE_ATTR, VCPU, "a TSC's offset from nowhere", -EFAULT,
+	    FIELD(kvm_device_attr, addr, 0x10)),
+	BAD(KVM_GET_DEVICE_ATTR, VCPU, "a TSC's offset into the kernel", -EFAULT,
+	    FIELD(kvm_device_attr, addr, 0xffff888000000000)),
+	BAD(KVM_SET_DEVICE_ATTR, VCPU, "attribute 1 of the TSC", -ENXIO,
+	    FIELD(kvm_device_attr, attr, 1)),
+	BAD(KVM_HAS_DEVICE_ATTR, VCPU, "group 0x7777", -ENXIO,
+	    FIELD(kvm_device_attr, group, 0x7777)),
+	BAD(KVM_SET_MSRS, VCPU, "reserved bits of the page for steal time", 0, COUNT_ARG(1),
+	    { 8, 4, MSR_STEAL_TIME }, { 16, 8, 0x100003 }),
 	BAD(KVM_INTERRUPT, VCPU, "vector 256", -EINVAL, FIELD(kvm_interrupt, irq, 256)),
 	BAD(KVM_INTERRUPT, VCPU, "vector -1", -EINVAL, FIELD(kvm_interrupt, irq, 0xffffffff)),
 

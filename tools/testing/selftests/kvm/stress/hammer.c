@@ -278,6 +278,9 @@ static const struct call calls[] = {
 	{ KVM_SET_TSS_ADDR, 0, VM, 0 },
 	{ KVM_SET_IDENTITY_MAP_ADDR, 0, VM, 0 },
 	{ KVM_ENABLE_CAP, 0, VM, 0 },
+	{ KVM_ENABLE_CAP, 0, VCPU, 0 },
+	{ KVM_GET_CLOCK, 0, VM, 0 },
+	{ KVM_SET_CLOCK, KVM_GET_CLOCK, VM, 0 },
 	{ KVM_SET_USER_MEMORY_REGION, 0, VM, 0 },
 	{ KVM_GET_DIRTY_LOG, 0, VM, 0 },
 	{ KVM_CLEAR_DIRTY_LOG, 0, VM, 0 },
@@ -316,6 +319,7 @@ static const struct call calls[] = {
 	{ KVM_TRANSLATE, 0, VCPU, 0 },
 	{ KVM_GET_TSC_KHZ, 0, VCPU, 0 },
 	{ KVM_SET_TSC_KHZ, 0, VCPU, 0 },
+	{ KVM_KVMCLOCK_CTRL, 0, VCPU, 0 },
 	{ KVM_SET_GUEST_DEBUG, 0, VCPU, 0 },
 	{ KVM_SET_SIGNAL_MASK, 0, VCPU, 8 },
 	{ KVM_HAS_DEVICE_ATTR, 0, VCPU, 0 },
@@ -326,15 +330,22 @@ static const struct call calls[] = {
 
 static const uint32_t msrs[] = {
 	0x10, 0x1b, 0x174, 0x175, 0x176, 0x1a0, 0x1d9, 0x277, 0x2ff, 0x3b, 0x4b564d00,
-	0x4b564d01, 0x6e0, 0x8b, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
+	0x4b564d01, 0x4b564d01, 0x4b564d03, 0x4b564d03, 0x11, 0x12, 0x6e0, 0x8b,
+	0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
 	0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0xc0010015, 0xc001001f, 0xc0010117,
 	0x200, 0x201, 0x250, 0x400, 0x17a, 0xc001102a, 0xda0, 0x49, 0x48,
 };
 
 static void name_msrs(struct kvm_msrs *list)
 {
-	for (unsigned int i = 0; i < list->nmsrs && i < 20; i++)
-		list->entries[i].index = one_in(8) ? random64() : msrs[below(COUNT(msrs))];
+	for (unsigned int i = 0; i < list->nmsrs && i < 20; i++) {
+		struct kvm_msr_entry *entry = &list->entries[i];
+
+		entry->index = one_in(8) ? random64() : msrs[below(COUNT(msrs))];
+		/* pages for the time are where memory comes and goes, mostly */
+		if (entry->index >> 8 == 0x4b564d && !one_in(4))
+			entry->data = (64 * below(RAM_PAGES * PAGE / 64)) | 1;
+	}
 }
 
 /* A few places of a good structure made odd: most of it still passes the checks. */
@@ -381,6 +392,7 @@ static void random_cap(struct kvm_enable_cap *enable)
 		{ KVM_CAP_EXCEPTION_PAYLOAD, 1 }, { KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
 		{ KVM_CAP_X86_EXACT_STATE, 1 }, { KVM_CAP_X86_USER_SPACE_MSR, 7 },
 		{ KVM_CAP_EXIT_HYPERCALL, 1 << 12 }, { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 3 },
+		{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
 	};
 	unsigned int i = below(COUNT(caps));
 
@@ -446,11 +458,12 @@ static bool is_attr(unsigned long request)
 	       request == KVM_HAS_DEVICE_ATTR;
 }
 
-/* The one attribute there is, its value behind it in the same buffer. */
+/* One of the two attributes there are, its value behind it in the same buffer. */
 static void name_attr(uint8_t *structure)
 {
 	struct kvm_device_attr attr = {
-		.group = KVM_VCPU_EXACT_CTRL, .addr = (unsigned long)structure + EXACT_AT,
+		.group = one_in(2) ? KVM_VCPU_EXACT_CTRL : KVM_VCPU_TSC_CTRL,
+		.addr = (unsigned long)structure + EXACT_AT,
 	};
 
 	memcpy(structure, &attr, sizeof(attr));
