@@ -389,6 +389,24 @@ void events_exit(struct vcpu_events *ev, const struct event_report *report)
 		ev->inflight = no_event;
 }
 
+void events_delivered(struct vcpu_events *ev, u8 kind)
+{
+	if (kind == EVENT_NMI) {
+		ev->nmi_begun = false;
+		ev->nmi_mask = NMI_MASKED;
+	} else if (ev->inflight.kind) {
+		ev->inflight = no_event;
+	} else if (kind == EVENT_IRQ || ev->irq.kind == EVENT_SOFT_IRQ) {
+		/* the guest's own INT n has not been taken back */
+		ev->irq = no_event;
+	}
+}
+
+void events_iret(struct vcpu_events *ev)
+{
+	ev->nmi_mask = NMI_OPEN;
+}
+
 bool events_wake(const struct vcpu_events *ev, const struct event_gates *gates)
 {
 	if (ev->shutdown || ev->init || ev->mp_state == KVM_MP_STATE_SIPI_RECEIVED)

@@ -293,6 +293,15 @@ void events_commit(struct vcpu_events *ev, const struct event_plan *plan);
 /* An exit came: take back what was not delivered, follow the NMI mask. */
 void events_exit(struct vcpu_events *ev, const struct event_report *report);
 
+/*
+ * What events_exit() has taken back, of this kind, has been delivered in software: by a task gate.
+ * A fault of that delivery is raised before.
+ */
+void events_delivered(struct vcpu_events *ev, u8 kind);
+
+/* An IRET has been executed in software. */
+void events_iret(struct vcpu_events *ev);
+
 /* Would a vCPU that does not run (mp_state) find something to do? */
 bool events_wake(const struct vcpu_events *ev, const struct event_gates *gates);
 

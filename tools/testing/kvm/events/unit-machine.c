@@ -658,6 +658,40 @@ static void test_soft(void)
 	}
 }
 
+/* What was taken back by an exit, and then delivered by a task gate */
+static void test_delivered(void)
+{
+	struct vcpu_events ev = { .nmi_begun = true, .nmi_pending = 1, .irq = interrupt(0x20) };
+
+	events_delivered(&ev, EVENT_NMI);
+	CHECK(!ev.nmi_begun && ev.nmi_mask == NMI_MASKED && ev.nmi_pending == 1 && ev.irq.kind,
+	      "an NMI, and nothing else");
+	events_iret(&ev);
+	CHECK(ev.nmi_mask == NMI_OPEN && ev.nmi_pending == 1, "IRET");
+
+	ev = (struct vcpu_events){ .inflight = exception(13), .irq = interrupt(0x20) };
+	events_delivered(&ev, EVENT_EXCEPTION);
+	CHECK(!ev.inflight.kind && ev.irq.kind, "an exception, not the interrupt behind it");
+	CHECK(ev.nmi_mask == NMI_OPEN, "no NMI");
+
+	/* a fault of an exception's delivery has taken its place */
+	ev = (struct vcpu_events){ .fault = exception(8), .irq = interrupt(0x20) };
+	events_delivered(&ev, EVENT_EXCEPTION);
+	CHECK(ev.fault.kind && ev.irq.kind, "the exception is gone already");
+
+	ev = (struct vcpu_events){ .fault = exception(11), .irq = interrupt(0x20) };
+	events_delivered(&ev, EVENT_IRQ);
+	CHECK(ev.fault.kind && !ev.irq.kind, "an interrupt");
+
+	/* an INT n of the guest's own is nobody's, and one that was injected is in its slot */
+	ev = (struct vcpu_events){ .irq = interrupt(0x20) };
+	events_delivered(&ev, EVENT_SOFT_IRQ);
+	CHECK(ev.irq.kind == EVENT_IRQ, "the guest's own");
+	ev.irq.kind = EVENT_SOFT_IRQ;
+	events_delivered(&ev, EVENT_SOFT_IRQ);
+	CHECK(!ev.irq.kind, "an injected one");
+}
+
 static void test_idle(void)
 {
 	struct vcpu_events ev;
@@ -694,6 +728,7 @@ const struct unit_test machine_tests[] = {
 	{ "RF", test_rf }, { "commit", test_commit },
 	{ "commit exceptions", test_commit_exceptions }, { "NMI mask", test_nmi_mask },
 	{ "take back", test_take_back }, { "take back more", test_take_back_more },
-	{ "unmeasured", test_unmeasured }, { "soft", test_soft }, { "idle", test_idle },
+	{ "unmeasured", test_unmeasured }, { "soft", test_soft },
+	{ "delivered by a task gate", test_delivered }, { "idle", test_idle },
 	{ NULL, NULL }
 };
