@@ -42,12 +42,21 @@ enum exit_kind {
 	EXIT_KINDS
 };
 
+/* What wants another task. */
+enum task_by {
+	TASK_BY_CALL,
+	TASK_BY_IRET,
+	TASK_BY_JMP,
+	TASK_BY_EVENT,		/* a task gate in the IDT: struct event_report tells whose */
+};
+
 /**
  * struct vm_exit - why the guest stopped, in no vendor's words
  * @kind:	enum exit_kind
  * @insn_len:	length of the instruction to be skipped, or 0: the decoder has to tell
  * @insn_bytes:	how many bytes of @insn hardware supplied; 0: they have to be fetched
- * @delivering:	the delivery of an event was interrupted (run.c, from the report)
+ * @delivering:	kind of the event whose delivery was interrupted, or EVENT_NONE (run.c, by
+ *		the report)
  * @insn:	the instruction's bytes
  * @hardware:	the raw exit code, for messages and KVM_EXIT_UNKNOWN / _FAIL_ENTRY
  */
@@ -55,7 +64,7 @@ struct vm_exit {
 	u32 kind;
 	u8 insn_len;
 	u8 insn_bytes;
-	bool delivering;
+	u8 delivering;
 	u8 insn[15];
 	u64 hardware;
 	union {
@@ -90,6 +99,11 @@ struct vm_exit {
 			u32 error;
 			u64 payload;	/* as in struct event, for #PF and #DB */
 		} exception;
+		struct {
+			u16 selector;	/* the new TSS */
+			u8 reason;	/* enum task_by */
+			bool resume;	/* the old task's EFLAGS are saved with RF */
+		} task;
 	};
 };
 

@@ -22,6 +22,7 @@
 #define DR7_GD		BIT_ULL(13)
 #define DR7_VOLATILE	0xffff2bffULL
 #define DR7_ENABLES	0xffULL		/* L0 to L3, G0 to G3 */
+#define DR7_LOCAL	0x155ULL	/* L0 to L3, LE */
 
 static bool outside_has_breakpoints(const struct vcpu_debug *debug)
 {
@@ -109,6 +110,15 @@ void debug_end_live(struct kvm_vcpu *vcpu)
 void debug_delivered(struct kvm_vcpu *vcpu)
 {
 	vcpu->arch.state.dr7 &= ~DR7_GD;
+	update_effective(vcpu);
+}
+
+void debug_task_switched(struct kvm_vcpu *vcpu)
+{
+	state_need(vcpu, STATE_DR);
+	if (!(vcpu->arch.state.dr7 & DR7_LOCAL))
+		return;
+	vcpu->arch.state.dr7 &= ~DR7_LOCAL;
 	update_effective(vcpu);
 }
 

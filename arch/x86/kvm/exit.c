@@ -528,11 +528,6 @@ static int exit_window(struct kvm_vcpu *vcpu)
 	return step_is_over(vcpu) ? debug_stepped(vcpu) : TO_GUEST;
 }
 
-static int exit_task_switch(struct kvm_vcpu *vcpu)
-{
-	return glue_not_executed(vcpu);
-}
-
 /* The control block is undefined after a shutdown (APM vol. 2, 15.14.3): leave a defined vCPU. */
 static int exit_shutdown(struct kvm_vcpu *vcpu)
 {
@@ -572,7 +567,7 @@ static int (*const handlers[EXIT_KINDS])(struct kvm_vcpu *vcpu) = {
 	[EXIT_UNDEFINED] = exit_undefined,
 	[EXIT_PRIVILEGED] = exit_privileged,
 	[EXIT_IDLE] = exit_undefined,
-	[EXIT_TASK_SWITCH] = exit_task_switch,
+	[EXIT_TASK_SWITCH] = glue_switch_task,
 	[EXIT_SHUTDOWN] = exit_shutdown,
 	[EXIT_FAILED] = exit_failed,
 	[EXIT_UNKNOWN] = exit_unknown,

@@ -252,6 +252,8 @@ int debug_set_regs(struct kvm_vcpu *vcpu, const struct kvm_debugregs *in);
 void debug_reset(struct kvm_vcpu *vcpu);
 /* A #DB is being delivered: general detect ends. */
 void debug_delivered(struct kvm_vcpu *vcpu);
+/* A task switch ends the breakpoints that are local to a task. */
+void debug_task_switched(struct kvm_vcpu *vcpu);
 /* MOV DR by the guest: 0, or -EFAULT when an exception has been raised (DR4, DR5, DR7.GD). */
 int debug_read_dr(struct kvm_vcpu *vcpu, u8 number, u64 *value);
 int debug_write_dr(struct kvm_vcpu *vcpu, u8 number, u64 value);

@@ -66,6 +66,15 @@ int glue_execute(struct kvm_vcpu *vcpu);
  */
 int glue_not_executed(struct kvm_vcpu *vcpu);
 
+/**
+ * glue_switch_task - a hardware task switch, which no processor does for a guest (switch.c)
+ * @vcpu: has exited with EXIT_TASK_SWITCH
+ *
+ * Return: a handler's: TO_GUEST, with the new task or a fault in either; TO_USER: a debugger's
+ * step, or KVM_EXIT_INTERNAL_ERROR when descriptors or a TSS are where no memory is; or an errno.
+ */
+int glue_switch_task(struct kvm_vcpu *vcpu);
+
 /* KVM_RUN after userspace has answered: IO_EMULATOR, IO_CARRIED.  Return: as glue_execute(). */
 int glue_resume(struct kvm_vcpu *vcpu);
 

@@ -18,6 +18,11 @@
 	(BIT(TS_VECTOR) | BIT(NP_VECTOR) | BIT(SS_VECTOR) | BIT(GP_VECTOR) |	\
 	 BIT(PF_VECTOR) | BIT(AC_VECTOR) | BIT(21))
 
+/* EXITINFO2 of a task switch (APM vol. 2, 15.14.1). */
+#define TASK_OF_IRET	BIT_ULL(36)
+#define TASK_OF_JMP	BIT_ULL(38)
+#define TASK_SAVES_RF	BIT_ULL(48)
+
 #define INVALID_VMCB	((u64)(u32)SVM_EXIT_ERR)
 
 /*
@@ -516,6 +521,24 @@ static void exit_memory(struct vcpu_svm *svm, struct vm_exit *exit)
 	}
 }
 
+/* EXITINFO2 tells IRET and JMP; what is neither, nor an event's, is a CALL (15.14.1). */
+static void exit_task(struct vcpu_svm *svm, struct vm_exit *exit, bool event)
+{
+	struct vmcb_control_area *control = &svm->vmcb->control;
+	u64 info = control->exit_info_2;
+
+	exit->kind = EXIT_TASK_SWITCH;
+	exit->insn_len = 0;
+	exit->task.selector = control->exit_info_1;
+	exit->task.resume = info & TASK_SAVES_RF;
+	if (info & TASK_OF_IRET)
+		exit->task.reason = TASK_BY_IRET;
+	else if (info & TASK_OF_JMP)
+		exit->task.reason = TASK_BY_JMP;
+	else
+		exit->task.reason = event ? TASK_BY_EVENT : TASK_BY_CALL;
+}
+
 /* Exits that say all there is to say by their code.  Zero: not here. */
 static const u8 plain_exit[] = {
 	[SVM_EXIT_INTR] = EXIT_HOST_IRQ,
@@ -531,7 +554,6 @@ static const u8 plain_exit[] = {
 	[SVM_EXIT_PAUSE] = EXIT_PAUSE,
 	[SVM_EXIT_HLT] = EXIT_HLT,
 	[SVM_EXIT_INVLPGA] = EXIT_UNDEFINED,
-	[SVM_EXIT_TASK_SWITCH] = EXIT_TASK_SWITCH,
 	[SVM_EXIT_FERR_FREEZE] = EXIT_UNKNOWN,
 	[SVM_EXIT_SHUTDOWN] = EXIT_SHUTDOWN,
 	[SVM_EXIT_VMRUN] = EXIT_UNDEFINED,
@@ -566,6 +588,9 @@ static void decode_other(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct eve
 		exit->kind = EXIT_DR;
 		exit->dr.number = exit->hardware & 0xf;
 		exit->dr.write = exit->hardware & 0x10;
+		break;
+	case SVM_EXIT_TASK_SWITCH:
+		exit_task(svm, exit, report->undelivered.kind);
 		break;
 	case SVM_EXIT_EXCP_BASE ... SVM_EXIT_LAST_EXCP:
 		exit_exception(svm, exit, exit->hardware - SVM_EXIT_EXCP_BASE);

@@ -567,6 +567,20 @@ static void decode_dr(struct vm_exit *exit)
 	exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 }
 
+/* RFLAGS are those that would have been saved (27.3.3); the length is that of an instruction. */
+static void decode_task(struct kvm_vcpu *vcpu, struct vm_exit *exit)
+{
+	u64 info = vmcs_read(EXIT_QUALIFICATION);
+
+	exit->kind = EXIT_TASK_SWITCH;
+	exit->task.selector = info;
+	exit->task.reason = info >> 30 & 3;
+	exit->task.resume = vcpu->arch.state.rflags & X86_EFLAGS_RF;
+	exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+}
+
+static_assert(TASK_BY_CALL == 0 && TASK_BY_IRET == 1 && TASK_BY_JMP == 2 && TASK_BY_EVENT == 3);
+
 /* Exits that say all there is to say by their reason. EXIT_NONE: not here. */
 static const struct {
 	u8 kind;
@@ -577,7 +591,6 @@ static const struct {
 	[EXIT_REASON_INIT_SIGNAL] = { EXIT_HOST_IRQ },
 	[EXIT_REASON_INTERRUPT_WINDOW] = { EXIT_WINDOW },
 	[EXIT_REASON_NMI_WINDOW] = { EXIT_WINDOW },
-	[EXIT_REASON_TASK_SWITCH] = { EXIT_TASK_SWITCH },
 	[EXIT_REASON_CPUID] = { EXIT_CPUID, true },
 	[EXIT_REASON_HLT] = { EXIT_HLT, true },
 	[EXIT_REASON_INVD] = { EXIT_CACHE, true },
@@ -638,6 +651,9 @@ static u64 decode(struct kvm_vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case EXIT_REASON_DR_ACCESS:
 		decode_dr(exit);
+		break;
+	case EXIT_REASON_TASK_SWITCH:
+		decode_task(vcpu, exit);
 		break;
 	default:
 		decode_plain(exit, exit->hardware);
