@@ -209,6 +209,9 @@ struct emu_ops {
  * @protected: CR0.PE set and not virtual-8086: segment types and null selectors count
  * @cpl: for @ops->translate
  * @linear_bits: 48, or 57 with CR4.LA57: what is canonical in 64-bit mode
+ * @no_sse: CR0.EM or not CR4.OSFXSR: SSE is #UD
+ * @no_avx: not CR4.OSXSAVE, not in XCR0, or not @protected: AVX is #UD
+ * @task_switched: CR0.TS: either is #NM
  * @ops: callbacks
  * @watched: breakpoints wait for accesses: a string's elements are moved one at a time
  * @one_by_one: INS asks for one element at a time, which @io can hold
@@ -223,6 +226,7 @@ struct emu_ctx {
 	bool protected;
 	bool watched;
 	bool one_by_one;
+	bool no_sse, no_avx, task_switched;
 	u8 cpl, linear_bits;
 	const struct emu_ops *ops;
 	u8 *pio_data;

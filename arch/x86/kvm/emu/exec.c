@@ -13,7 +13,7 @@
 #define PAGE_BYTES	4096u
 #define DEVICE_BYTES	8u	/* the widest access a device, and kvm_run.mmio, can have */
 
-enum { VECTOR_DE = 0, VECTOR_UD = 6, VECTOR_SS = 12, VECTOR_GP = 13 };
+enum { VECTOR_DE = 0, VECTOR_UD = 6, VECTOR_NM = 7, VECTOR_SS = 12, VECTOR_GP = 13 };
 
 static enum emu_result raise(struct step *s, u8 vector, bool has_error)
 {
@@ -24,6 +24,11 @@ static enum emu_result raise(struct step *s, u8 vector, bool has_error)
 enum emu_result step_ud(struct step *s)
 {
 	return raise(s, VECTOR_UD, false);
+}
+
+enum emu_result step_nm(struct step *s)
+{
+	return raise(s, VECTOR_NM, false);
 }
 
 enum emu_result step_de(struct step *s)

@@ -60,6 +60,7 @@ enum emu_result step_vector(struct step *s);
 
 /* The exceptions that need no more than their name; #GP has error code 0 */
 enum emu_result step_ud(struct step *s);
+enum emu_result step_nm(struct step *s);
 enum emu_result step_de(struct step *s);
 enum emu_result step_gp(struct step *s);
 

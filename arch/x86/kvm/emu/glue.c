@@ -322,6 +322,18 @@ static bool has_device(struct kvm_vcpu *vcpu)
 	       kvm_io_bus_has(vcpu->kvm, KVM_PIO_BUS, (u16)vcpu->arch.state.gpr[GPR_RDX]);
 }
 
+/* May it use vector registers?  APM vol. 2, 11.3.1, 11.3.2, and 11.5.2. */
+static void fill_vectors(struct kvm_vcpu *vcpu, struct emu_ctx *emu)
+{
+	const struct vcpu_state *state = &vcpu->arch.state;
+	const u64 avx = XFEATURE_MASK_SSE | XFEATURE_MASK_YMM;
+
+	emu->no_sse = state->cr0 & X86_CR0_EM || !(state->cr4 & X86_CR4_OSFXSR);
+	emu->no_avx = !emu->protected || !(state->cr4 & X86_CR4_OSXSAVE) ||
+		      (vcpu->arch.fpu.xcr0 & avx) != avx;
+	emu->task_switched = state->cr0 & X86_CR0_TS;
+}
+
 /* The executor's view of the vCPU; anew after every exit, for userspace may have changed it. */
 static void fill(struct kvm_vcpu *vcpu, bool again)
 {
@@ -346,6 +358,7 @@ static void fill(struct kvm_vcpu *vcpu, bool again)
 	emu->protected = state->cr0 & X86_CR0_PE && !(state->rflags & X86_EFLAGS_VM);
 	emu->cpl = state_cpl(vcpu);
 	emu->linear_bits = state->cr4 & X86_CR4_LA57 ? 57 : 48;
+	fill_vectors(vcpu, emu);
 }
 
 /* A step is over: what the executor has committed is the vCPU's, and traps like any instruction. */

@@ -2,9 +2,8 @@
 /*
  * vector.c - SSE and AVX moves between memory and a vector register.  Pure.
  *
- * Only moves: no driver computes on device memory with vectors.  Whether the
- * instruction may be used at all (CR0.TS, CR4.OSFXSR, XCR0) the processor has
- * looked at before it touched memory.  Manual: APM vol. 4.
+ * Only moves: no driver computes on device memory with vectors.  Manual: APM
+ * vol. 4.
  */
 #include "exec.h"
 
@@ -112,6 +111,16 @@ static enum emu_result load(struct step *s, const struct vector_row *row,
 	return step_read(s, span, s->vec + (row->flags & HIGH ? 8 : 0));
 }
 
+/* May it be used?  The processor has looked, unless another CPU has changed the bytes since */
+static enum emu_result check_use(struct step *s)
+{
+	const struct emu_ctx *ctx = s->ctx;
+
+	if (s->insn->encoding == EMU_VEX ? ctx->no_avx : ctx->no_sse)
+		return step_ud(s);
+	return ctx->task_switched ? step_nm(s) : EMU_DONE;
+}
+
 enum emu_result step_vector(struct step *s)
 {
 	const struct vector_row *row = find_row(s->insn);
@@ -120,6 +129,9 @@ enum emu_result step_vector(struct step *s)
 
 	if (!row)
 		return EMU_UNSUPPORTED;
+	r = check_use(s);
+	if (r)
+		return r;
 	bytes = row_bytes(s->insn, row);
 	r = step_map_rm(s, &s->out, bytes, row->flags & STORE);
 	if (r)

@@ -114,6 +114,21 @@ static const struct row rows[] = {
 	{ 64, "0f ae 3f", "rdi=b010", "fault=e:0 cr2=b010", "" },
 	{ 64, "66 0f ae 37", "rdi=8010", "", "" },
 	{ 64, "0f ae 37", "rdi=8010", "unsupported", "" },
+	/* vectors that may not be used; what is no vector, whatever it moves */
+	{ 64, "0f 10 07", "rdi=8010 nosse=1", "fault=6", "" },
+	{ 64, "0f 10 07", "rdi=8010 nosse=1 ts=1", "fault=6", "" },
+	{ 64, "0f 11 07", "rdi=8010 ts=1", "fault=7", "" },
+	{ 64, "c5 fa 6f 07", "rdi=8010 m8010=11 nosse=1", "xmm0=11", "R8010/8 R8018/8" },
+	{ 64, "c5 fa 6f 07", "rdi=8010 noavx=1", "fault=6", "" },
+	{ 64, "c5 fa 6f 07", "rdi=8010 ts=1", "fault=7", "" },
+	{ 64, "0f 10 07", "rdi=8010 m8010=11 noavx=1", "xmm0=11", "R8010/8 R8018/8" },
+	{ 64, "66 0f 6f 07", "rdi=8018 nosse=1", "fault=6", "" },
+	{ 64, "0f c3 07", "rdi=8010 rax=5 nosse=1 ts=1", "", "W8010/4=5" },
+	{ 64, "f0 0f 10 07", "rdi=8010 ts=1", "fault=6", "" },
+	{ 64, "66 0f 6f 07", "rdi=8018", "fault=d:0", "" },
+	{ 64, "0f 29 07", "rdi=8011", "fault=d:0", "" },
+	{ 64, "c5 fd 6f 07", "rdi=8010", "fault=d:0", "" },
+	{ 64, "c5 f9 6f 07", "rdi=8010 m8010=11", "xmm0=11", "R8010/8 R8018/8" },
 	/* two memory operands: everything is checked before anything is touched */
 	{ 64, "ff 37", "rdi=8010 rsp=b008", "fault=e:2 cr2=b000", "" },
 	{ 64, "ff 37", "rdi=8010 rsp=3000 m8010=1122334455667788",
@@ -588,6 +603,12 @@ static bool set_register(const char *name, u64 value)
 		world->ctx.protected = value;
 	else if (!strcmp(name, "bits"))
 		world->ctx.linear_bits = value == 0x57 ? 57 : 48;
+	else if (!strcmp(name, "nosse"))
+		world->ctx.no_sse = value;
+	else if (!strcmp(name, "noavx"))
+		world->ctx.no_avx = value;
+	else if (!strcmp(name, "ts"))
+		world->ctx.task_switched = value;
 	else if (!strcmp(name, "race"))
 		world->race = value;
 	else if (!strcmp(name, "once"))
