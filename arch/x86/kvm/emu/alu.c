@@ -579,6 +579,75 @@ static bool alu_idiv(struct alu *a)
 	return true;
 }
 
+/*
+ * Scans and counts.
+ */
+
+static unsigned int trailing_zeros(u64 value)
+{
+	unsigned int n = 0;
+
+	while (n < 64 && !(value >> n & 1))
+		n++;
+	return n;
+}
+
+static unsigned int leading_zeros(u64 value, unsigned int size)
+{
+	unsigned int n = 0;
+
+	while (n < 8 * size && !(value >> (8 * size - 1 - n) & 1))
+		n++;
+	return n;
+}
+
+/* Of zero there is no bit to be found: the register stays (APM vol. 3, BSF) */
+static bool scan(struct alu *a, unsigned int bit)
+{
+	set_flags(a, EMU_ZF, flag_if(!a->src, EMU_ZF));
+	a->keep = !a->src;
+	a->dst = bit;
+	return true;
+}
+
+static bool alu_bsf(struct alu *a)
+{
+	return scan(a, trailing_zeros(a->src));
+}
+
+static bool alu_bsr(struct alu *a)
+{
+	return scan(a, 8 * a->size - 1 - leading_zeros(a->src, a->size));
+}
+
+static bool count(struct alu *a, unsigned int zeros)
+{
+	a->dst = min(zeros, 8u * a->size);
+	set_flags(a, EMU_ZF | EMU_CF, flag_if(!a->dst, EMU_ZF) | flag_if(!a->src, EMU_CF));
+	return true;
+}
+
+static bool alu_tzcnt(struct alu *a)
+{
+	return count(a, trailing_zeros(a->src));
+}
+
+static bool alu_lzcnt(struct alu *a)
+{
+	return count(a, leading_zeros(a->src, a->size));
+}
+
+static bool alu_popcnt(struct alu *a)
+{
+	u64 left;
+
+	a->dst = 0;
+	for (left = a->src; left; left &= left - 1)
+		a->dst++;
+	set_flags(a, FLAGS_ARITH, flag_if(!a->src, EMU_ZF));
+	return true;
+}
+
 bool alu_run(enum alu_op op, struct alu *a)
 {
 	static bool (*const run[ALU_OPS])(struct alu *a) = {
@@ -593,7 +662,9 @@ bool alu_run(enum alu_op op, struct alu *a)
 		[ALU_CMOVCC] = alu_cmovcc, [ALU_XCHG] = alu_xchg, [ALU_XADD] = alu_xadd,
 		[ALU_CMPXCHG] = alu_cmpxchg, [ALU_SHLD] = alu_shld, [ALU_SHRD] = alu_shrd,
 		[ALU_IMUL] = alu_imul, [ALU_MUL1] = alu_mul1, [ALU_IMUL1] = alu_imul1,
-		[ALU_DIV] = alu_div, [ALU_IDIV] = alu_idiv,
+		[ALU_DIV] = alu_div, [ALU_IDIV] = alu_idiv, [ALU_BSF] = alu_bsf,
+		[ALU_BSR] = alu_bsr, [ALU_POPCNT] = alu_popcnt, [ALU_TZCNT] = alu_tzcnt,
+		[ALU_LZCNT] = alu_lzcnt,
 	};
 
 	if (!run[op](a))

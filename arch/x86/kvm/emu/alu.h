@@ -31,6 +31,7 @@ enum alu_op {
 	ALU_MOV, ALU_MOVSX, ALU_BSWAP, ALU_SETCC, ALU_CMOVCC,
 	ALU_XCHG, ALU_XADD, ALU_CMPXCHG, ALU_SHLD, ALU_SHRD,
 	ALU_IMUL, ALU_MUL1, ALU_IMUL1, ALU_DIV, ALU_IDIV,
+	ALU_BSF, ALU_BSR, ALU_POPCNT, ALU_TZCNT, ALU_LZCNT,
 	ALU_OPS,
 };
 
@@ -41,6 +42,7 @@ enum alu_op {
  * @imm: immediate or, for SHLD and SHRD, the count
  * @size: bytes of @dst: 1, 2, 4, 8
  * @src_size: bytes of @src
+ * @keep: out: the first operand is not written after all
  * @cond: low four bits of the opcode, of SETcc and CMOVcc
  * @regs: flags, and RAX and RDX where the instruction names them
  *
@@ -49,6 +51,7 @@ enum alu_op {
 struct alu {
 	u64 dst, src, imm;
 	u8 size, src_size, cond;
+	bool keep;
 	struct emu_regs *regs;
 };
 

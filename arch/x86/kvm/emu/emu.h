@@ -212,6 +212,8 @@ struct emu_ops {
  * @no_sse: CR0.EM or not CR4.OSFXSR: SSE is #UD
  * @no_avx: not CR4.OSXSAVE, not in XCR0, or not @protected: AVX is #UD
  * @task_switched: CR0.TS: either is #NM
+ * @has_tzcnt: the processor has TZCNT (BMI1); to others it is BSF
+ * @has_lzcnt: the same of LZCNT (ABM) and BSR
  * @ops: callbacks
  * @watched: breakpoints wait for accesses: a string's elements are moved one at a time
  * @one_by_one: INS asks for one element at a time, which @io can hold
@@ -227,6 +229,7 @@ struct emu_ctx {
 	bool watched;
 	bool one_by_one;
 	bool no_sse, no_avx, task_switched;
+	bool has_tzcnt, has_lzcnt;
 	u8 cpl, linear_bits;
 	const struct emu_ops *ops;
 	u8 *pio_data;

@@ -174,6 +174,8 @@ void glue_create(struct kvm_vcpu *vcpu)
 	struct emu_ctx *emu = &vcpu->arch.io.emu;
 
 	emu->ops = &glue_ops;
+	emu->has_tzcnt = boot_cpu_has(X86_FEATURE_BMI1);
+	emu->has_lzcnt = boot_cpu_has(X86_FEATURE_ABM);
 	emu->pio_data = (void *)vcpu->run + KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
 }
 

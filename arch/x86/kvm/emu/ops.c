@@ -138,7 +138,7 @@ static void store(struct step *s, const struct row *row, const struct alu *a,
 {
 	if (row->flags & X)
 		step_set_reg(s, s->insn->reg, a->src, a->size);
-	if (!(row->flags & W))
+	if (!(row->flags & W) || a->keep)
 		return;
 	if (!span->parts || !first_is_rm(row)) {
 		step_set_reg(s, first_register(s, row), a->dst, a->size);
@@ -701,6 +701,12 @@ static enum emu_result cache_line(struct step *s)
 	return step_map_rm(s, &span, 1, false);
 }
 
+/* PREFETCH in its kinds: no access, no fault, and nothing to do for a device */
+static enum emu_result hint(struct step *s)
+{
+	return s->insn->memory ? EMU_DONE : EMU_UNSUPPORTED;
+}
+
 /* ---- tables ---- */
 
 #define ROW(FORM, OP, FLAGS)	{ .form = FORM, .op = OP, .flags = FLAGS }
@@ -791,6 +797,8 @@ static const struct row one_byte[256] = {
 };
 
 static const struct row two_byte[256] = {
+	[0x0d] = DO(hint),
+	[0x18] = DO(hint),
 	[0x40 ... 0x4f] = ROW(F_REG_RM, ALU_CMOVCC, RW),
 	[0x90 ... 0x9f] = ROW(F_RM, ALU_SETCC, W),
 	[0xa3] = ROW(F_RM_REG, ALU_BT, R | BITS),
@@ -807,6 +815,8 @@ static const struct row two_byte[256] = {
 	[0xb7] = SRC(F_REG_RM, ALU_MOV, 2),
 	[0xba] = OF_GROUP(G_BIT),
 	[0xbb] = ROW(F_RM_REG, ALU_BTC, RWL | BITS),
+	[0xbc] = ROW(F_REG_RM, ALU_BSF, W),
+	[0xbd] = ROW(F_REG_RM, ALU_BSR, W),
 	[0xbe] = SRC(F_REG_RM, ALU_MOVSX, 1),
 	[0xbf] = SRC(F_REG_RM, ALU_MOVSX, 2),
 	[0xc0 ... 0xc1] = ROW(F_RM_REG, ALU_XADD, RWL | X),
@@ -820,18 +830,53 @@ static const struct row movbe[2] = {
 	ROW(F_RM_REG, ALU_BSWAP, W | MEM),
 };
 
-static const struct row *find_row(const struct emu_insn *insn)
+static const struct row movdiri = ROW(F_RM_REG, ALU_MOV, W | MEM);
+
+/* With F3.  A processor that does not have the last two takes them for BSF and BSR */
+static const struct row popcnt = ROW(F_REG_RM, ALU_POPCNT, W);
+static const struct row tzcnt = ROW(F_REG_RM, ALU_TZCNT, W);
+static const struct row lzcnt = ROW(F_REG_RM, ALU_LZCNT, W);
+
+static const struct row *find_row_rep(const struct step *s)
 {
+	switch (s->insn->opcode) {
+	case 0x0fb8:
+		return &popcnt;
+	case 0x0fbc:
+		return s->ctx->has_tzcnt ? &tzcnt : NULL;
+	case 0x0fbd:
+		return s->ctx->has_lzcnt ? &lzcnt : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static const struct row *find_row_38(const struct emu_insn *insn)
+{
+	if ((insn->opcode & ~1) == 0x38f0 && !(insn->prefixes & (EMU_REP | EMU_REPNE)))
+		return &movbe[insn->opcode & 1];
+	if (insn->opcode == 0x38f9 && !(insn->prefixes & (EMU_REP | EMU_REPNE | EMU_OPSIZE)))
+		return &movdiri;
+	return NULL;
+}
+
+static const struct row *find_row(const struct step *s)
+{
+	const struct emu_insn *insn = s->insn;
 	const struct row *row = NULL;
 
 	if (insn->encoding != EMU_LEGACY)
 		return NULL;
+	if (insn->prefixes & EMU_REP)
+		row = find_row_rep(s);
+	if (row)
+		return row;
 	if (insn->opcode < 0x100)
 		row = &one_byte[insn->opcode];
 	else if (insn->opcode >> 8 == 0x0f)
 		row = &two_byte[insn->opcode & 0xff];
-	else if ((insn->opcode & ~1) == 0x38f0 && !(insn->prefixes & (EMU_REP | EMU_REPNE)))
-		row = &movbe[insn->opcode & 1];
+	else if (insn->opcode >> 8 == 0x38)
+		row = find_row_38(insn);
 	if (row && row->flags & GROUP)
 		row = &groups[row->op][insn->modrm >> 3 & 7];
 	return row && (row->special || row->flags) ? row : NULL;
@@ -839,7 +884,7 @@ static const struct row *find_row(const struct emu_insn *insn)
 
 enum emu_result step_run(struct step *s)
 {
-	const struct row *row = find_row(s->insn);
+	const struct row *row = find_row(s);
 
 	if (s->insn->prefixes & EMU_LOCK && !(row && row->flags & L))
 		return step_ud(s);

@@ -114,6 +114,37 @@ static const struct row rows[] = {
 	{ 64, "0f ae 3f", "rdi=b010", "fault=e:0 cr2=b010", "" },
 	{ 64, "66 0f ae 37", "rdi=8010", "", "" },
 	{ 64, "0f ae 37", "rdi=8010", "unsupported", "" },
+	/* scans and counts; what an older processor takes them for */
+	{ 64, "0f bc 07", "rdi=8010 m8010=00100000 rax=ffffffffffffffff", "rax=c", "R8010/4" },
+	{ 64, "0f bc 07", "rdi=8010 rax=ffffffffffffffff", "flags=42", "R8010/4" },
+	{ 64, "0f bd 07", "rdi=8010 m8010=00100000", "rax=c", "R8010/4" },
+	{ 64, "48 0f bd 07", "rdi=8010 m8010=0000000000000080", "rax=3f", "R8010/8" },
+	{ 64, "66 0f bd 07", "rdi=8010 rax=ffffffffffffffff", "flags=42", "R8010/2" },
+	{ 64, "f3 0f bc 07", "rdi=8010 bmi=1", "rax=20 flags=3", "R8010/4" },
+	{ 64, "f3 48 0f bc 07", "rdi=8010 bmi=1", "rax=40 flags=3", "R8010/8" },
+	{ 64, "f3 0f bc 07", "rdi=8010 bmi=1 m8010=01", "flags=42", "R8010/4" },
+	{ 64, "f3 0f bc 07", "rdi=8010 abm=1", "flags=42", "R8010/4" },
+	{ 64, "f3 0f bd 07", "rdi=8010 abm=1 m8010=00100000", "rax=13", "R8010/4" },
+	{ 64, "66 f3 0f bd 07", "rdi=8010 abm=1", "rax=10 flags=3", "R8010/2" },
+	{ 64, "f3 0f bd 07", "rdi=8010 bmi=1 m8010=00100000", "rax=c", "R8010/4" },
+	{ 64, "f3 0f b8 07", "rdi=8010 m8010=ff000180 flags=8d7", "rax=a flags=2", "R8010/4" },
+	{ 64, "f3 0f b8 07", "rdi=8010 rax=7", "rax=0 flags=42", "R8010/4" },
+	{ 64, "0f b8 07", "rdi=8010", "unsupported", "" },
+	{ 64, "f0 0f bc 07", "rdi=8010", "fault=6", "" },
+	{ 64, "f0 f3 0f b8 07", "rdi=8010", "fault=6", "" },
+	{ 64, "f3 ab", "rdi=8010 rcx=1 rax=11223344", "rcx=0 rdi=8014", "W8010/4=11223344" },
+	/* MOVDIRI, and its neighbours, which are not; prefetches touch nothing */
+	{ 64, "0f 38 f9 07", "rdi=8010 rax=11223344", "", "W8010/4=11223344" },
+	{ 64, "48 0f 38 f9 07", "rdi=8010 rax=1122334455667788", "", "W8010/8=1122334455667788" },
+	{ 64, "66 0f 38 f9 07", "rdi=8010", "unsupported", "" },
+	{ 64, "f3 0f 38 f9 07", "rdi=8010", "unsupported", "" },
+	{ 64, "66 0f 38 f8 07", "rdi=8010", "unsupported", "" },
+	{ 64, "0f 38 f9 c0", "", "unsupported", "" },
+	{ 64, "f0 0f 38 f9 07", "rdi=8010", "fault=6", "" },
+	{ 64, "0f 18 07", "rdi=b010", "", "" },
+	{ 64, "0f 0d 0f", "rdi=8010", "", "" },
+	{ 64, "f0 0f 18 07", "rdi=8010", "fault=6", "" },
+	{ 64, "0f 18 c0", "", "unsupported", "" },
 	/* vectors that may not be used; what is no vector, whatever it moves */
 	{ 64, "0f 10 07", "rdi=8010 nosse=1", "fault=6", "" },
 	{ 64, "0f 10 07", "rdi=8010 nosse=1 ts=1", "fault=6", "" },
@@ -609,6 +640,10 @@ static bool set_register(const char *name, u64 value)
 		world->ctx.no_avx = value;
 	else if (!strcmp(name, "ts"))
 		world->ctx.task_switched = value;
+	else if (!strcmp(name, "bmi"))
+		world->ctx.has_tzcnt = value;
+	else if (!strcmp(name, "abm"))
+		world->ctx.has_lzcnt = value;
 	else if (!strcmp(name, "race"))
 		world->race = value;
 	else if (!strcmp(name, "once"))

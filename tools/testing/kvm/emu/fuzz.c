@@ -178,6 +178,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	input.at -= len - insn.len;
 	stable = choice & 128;
 	ctx.protected = choice & 4;
+	ctx.has_tzcnt = ctx.has_lzcnt = choice & 64;
 	ctx.no_sse = ctx.no_avx = ctx.task_switched = (choice & 96) == 96;
 	ctx.linear_bits = choice & 8 ? 57 : 48;
 	ctx.regs.rflags = next(2);

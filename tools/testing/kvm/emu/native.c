@@ -10,6 +10,7 @@
  * memory and the kind of fault.  What userspace may not do is in expect.c.
  */
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -48,7 +49,7 @@
 #define XMM		0x4000	/* a vector register: no AH..BH, register forms are not for us */
 #define CL_COUNT	0x8000
 
-enum undefined { NONE, LOGIC, SHIFT, BIT, PRODUCT, ALL };
+enum undefined { NONE, LOGIC, SHIFT, BIT, PRODUCT, ALL, SCAN, COUNT };
 
 struct template {
 	const char *name;
@@ -142,6 +143,12 @@ static const struct template templates[] = {
 	{ "clflush", 0, 0x0f, 0xae, 0xae, 7, 0, NONE, MEMORY | NO66 },
 	{ "imul reg", 0, 0x0f, 0xaf, 0xaf, -1, 0, PRODUCT, 0 },
 	{ "cmpxchg", 0, 0x0f, 0xb0, 0xb1, -1, 0, NONE, LOCKABLE | ACC | MEMORY },
+	{ "popcnt", 0xf3, 0x0f, 0xb8, 0xb8, -1, 0, NONE, 0 },
+	{ "bsf bsr", 0, 0x0f, 0xbc, 0xbd, -1, 0, SCAN, 0 },
+	{ "tzcnt", 0xf3, 0x0f, 0xbc, 0xbc, -1, 0, COUNT, 0 },
+	{ "lzcnt", 0xf3, 0x0f, 0xbd, 0xbd, -1, 0, COUNT, 0 },
+	{ "prefetch", 0, 0x0f, 0x18, 0x18, 0, 0, NONE, MEMORY },
+	{ "prefetchw", 0, 0x0f, 0x0d, 0x0d, 1, 0, NONE, MEMORY },
 	{ "movzx", 0, 0x0f, 0xb6, 0xb7, -1, 0, NONE, 0 },
 	{ "movsx", 0, 0x0f, 0xbe, 0xbf, -1, 0, NONE, 0 },
 	{ "xadd", 0, 0x0f, 0xc0, 0xc1, -1, 0, NONE, LOCKABLE },
@@ -372,6 +379,7 @@ static const struct emu_ops ops = {
 };
 
 static u64 fs_base, gs_base = 0x12340;
+static bool has_tzcnt, has_lzcnt;
 
 /* Userspace's part of a fragment.  Return: false if it is not one */
 static bool serve(struct emu_io *io)
@@ -393,6 +401,7 @@ static int run_emulated(struct machine *m, const struct emu_insn *insn, u64 *rip
 {
 	struct emu_ctx ctx = {
 		.protected = true, .cpl = 3, .linear_bits = 48, .ops = &ops,
+		.has_tzcnt = has_tzcnt, .has_lzcnt = has_lzcnt,
 		.regs = { .rip = (u64)code, .rflags = m->rflags },
 	};
 	unsigned int steps;
@@ -783,6 +792,10 @@ static u64 undefined_flags(const struct instance *in)
 		return SF | ZF | AF | PF;
 	case ALL:
 		return ARITH;
+	case SCAN:
+		return ARITH & ~ZF;
+	case COUNT:
+		return ARITH & ~(ZF | CF);
 	case NONE:
 		return 0;
 	case SHIFT:
@@ -882,6 +895,7 @@ static void set_up(void)
 		.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK,
 	};
 	static u8 signal_stack[1 << 16];
+	unsigned int eax, ebx, ecx, edx;
 	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
 	u8 *low = mmap(NULL, ARENA_BYTES + 3 * 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
@@ -901,6 +915,9 @@ static void set_up(void)
 	syscall(SYS_arch_prctl, ARCH_GET_FS, &fs_base);
 	syscall(SYS_arch_prctl, ARCH_SET_GS, gs_base);
 	native_avx = !!__builtin_cpu_supports("avx2");
+	has_tzcnt = __builtin_cpu_supports("bmi");
+	__cpuid(0x80000001, eax, ebx, ecx, edx);
+	has_lzcnt = ecx & bit_LZCNT;
 }
 
 int main(int argc, char **argv)
