@@ -203,6 +203,9 @@ struct kvm {
 	struct mutex io_lock;
 	struct kvm_io_bus __rcu *buses[KVM_BUSES];
 
+	/* io_lock */
+	struct list_head ioeventfds;
+
 	/* mmu_lock: the second-level tables, and against which invalidations they were filled */
 	spinlock_t mmu_lock;
 	unsigned long mmu_invalidations;	/* in progress, of user addresses */

@@ -15,7 +15,7 @@
 #include "virt.h"
 
 /* Ranges on one bus: userspace decides how many there are, and each change copies all. */
-#define BUS_MAX_RANGES	1000
+#define BUS_MAX_RANGES	8192
 
 /**
  * struct bus_range - a device on a bus

@@ -44,6 +44,9 @@ static const struct {
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 	{ KVM_CAP_BINARY_STATS_FD, 1 },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_CAPS },
+	{ KVM_CAP_IOEVENTFD, 1 },
+	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
 };
 
 static int kvm_check_extension(struct kvm *kvm, unsigned long cap)
@@ -85,6 +88,7 @@ static struct kvm *kvm_alloc(void)
 	mutex_init(&kvm->io_lock);
 	spin_lock_init(&kvm->mmu_lock);
 	INIT_LIST_HEAD(&kvm->vm_list);
+	INIT_LIST_HEAD(&kvm->ioeventfds);
 
 	err = init_srcu_struct(&kvm->srcu);
 	if (err)
@@ -106,6 +110,7 @@ out_free:
 
 static void kvm_free(struct kvm *kvm)
 {
+	kvm_ioeventfd_destroy(kvm);
 	kvm_io_bus_destroy(kvm);
 	kvm_slots_free(kvm);
 	cleanup_srcu_struct(&kvm->srcu);
@@ -207,6 +212,15 @@ static long kvm_vm_enable_cap(struct kvm *kvm, unsigned long arg)
 	return cap.flags ? -EINVAL : kvm_set_manual_dirty_log(kvm, cap.args[0]);
 }
 
+static int kvm_vm_ioeventfd(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_ioeventfd args;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	return kvm_ioeventfd(kvm, &args);
+}
+
 static long kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	struct kvm *kvm = file->private_data;
@@ -226,6 +240,8 @@ static long kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 		return kvm_vm_clear_dirty_log(kvm, argp);
 	case KVM_ENABLE_CAP:
 		return kvm_vm_enable_cap(kvm, arg);
+	case KVM_IOEVENTFD:
+		return kvm_vm_ioeventfd(kvm, argp);
 	case KVM_CHECK_EXTENSION:
 		return kvm_check_extension(kvm, arg);
 	case KVM_GET_STATS_FD:

@@ -125,6 +125,17 @@ void kvm_dirty_log_begin(struct kvm *kvm, const struct kvm_memslot *slot);
  * Return: a new fd of the caller's, which holds the VM alive, or what the fd table said.
  */
 int kvm_stats_fd(struct kvm *kvm, struct kvm_vcpu *vcpu);
+/**
+ * kvm_ioeventfd - KVM_IOEVENTFD
+ * @kvm: the VM
+ * @args: from userspace, not judged yet
+ *
+ * Return: 0; -EINVAL for what cannot be waited for and an fd that is no eventfd, -EBADF, -EEXIST
+ * for a write that another one waits for, -ENOENT for taking away what is not there, -ENOSPC,
+ * -ENOMEM.  Takes io_lock.
+ */
+int kvm_ioeventfd(struct kvm *kvm, const struct kvm_ioeventfd *args);
+void kvm_ioeventfd_destroy(struct kvm *kvm);	/* no vCPU left */
 
 int kvm_vcpu_init(void);
 void kvm_vcpu_exit(void);

@@ -226,6 +226,7 @@ static const struct call calls[] = {
 	CALL(KVM_X86_SET_MSR_FILTER, VM, IN, 0),
 	CALL(KVM_GET_CLOCK, VM, OUT, 0),
 	CALL(KVM_SET_CLOCK, VM, IN, 0),
+	CALL(KVM_IOEVENTFD, VM, IN, 0),
 	CALL(KVM_RUN, VCPU, VALUE, 0),
 	CALL(KVM_GET_REGS, VCPU, OUT, 0),
 	CALL(KVM_SET_REGS, VCPU, IN, 0),
@@ -470,6 +471,7 @@ struct bad_value {
 #define REGION(field, value) FIELD(kvm_userspace_memory_region, field, value)
 #define LOG(field, value) FIELD(kvm_dirty_log, field, value)
 #define CLEAR(field, value) FIELD(kvm_clear_dirty_log, field, value)
+#define IOEVENT(field, value) FIELD(kvm_ioeventfd, field, value)
 
 #define CR0_PE_PG 0x80000001
 #define LSTAR 0xc0000082
@@ -586,6 +588,18 @@ static const struct bad_value bad_values[] = {
 	BAD(KVM_SET_CLOCK, VM, "2^63 ns, with what has gone by", -EINVAL,
 	    FIELD(kvm_clock_data, clock, ~0UL >> 1),
 	    FIELD(kvm_clock_data, flags, KVM_CLOCK_REALTIME), FIELD(kvm_clock_data, realtime, 1)),
+	BAD(KVM_IOEVENTFD, VM, "unknown flags", -EINVAL, IOEVENT(flags, 0x80000000)),
+	BAD(KVM_IOEVENTFD, VM, "3 bytes", -EINVAL, IOEVENT(len, 3)),
+	BAD(KVM_IOEVENTFD, VM, "0xffffffff bytes", -EINVAL, IOEVENT(len, 0xffffffff)),
+	BAD(KVM_IOEVENTFD, VM, "end beyond the last address", -EINVAL, IOEVENT(len, 8),
+	    IOEVENT(addr, -4)),
+	BAD(KVM_IOEVENTFD, VM, "a value of no width", -EINVAL,
+	    IOEVENT(flags, KVM_IOEVENTFD_FLAG_DATAMATCH)),
+	BAD(KVM_IOEVENTFD, VM, "descriptor -1", -EBADF, IOEVENT(len, 4), IOEVENT(fd, -1)),
+	BAD(KVM_IOEVENTFD, VM, "a descriptor that is no eventfd", -EINVAL, IOEVENT(len, 4),
+	    IOEVENT(fd, 0)),
+	BAD(KVM_IOEVENTFD, VM, "descriptor -1, to be taken away", -EBADF, IOEVENT(len, 4),
+	    IOEVENT(fd, -1), IOEVENT(flags, KVM_IOEVENTFD_FLAG_DEASSIGN)),
 
 	BAD(KVM_RUN, VCPU, "an argument", -EINVAL, VALUE_ARG(1)),
 	BAD(KVM_KVMCLOCK_CTRL, VCPU, "without a clock", -EINVAL, VALUE_ARG(0)),

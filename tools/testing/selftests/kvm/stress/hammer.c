@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -39,6 +40,7 @@
 #define PAGE 4096UL
 #define RAM_PAGES 64
 #define VCPUS 4
+#define EVENTS 4
 #define ROOM (16 * 1024)
 #define EXACT_AT	1024		/* in it, the value of an attribute */
 #define LOG_AT		1024		/* in it, a dirty log of RAM_PAGES */
@@ -122,6 +124,7 @@ struct machine {
 	int vm;
 	int vcpu[VCPUS];
 	struct kvm_run *run[VCPUS];
+	int event[EVENTS];		/* eventfds */
 	uint8_t *ram;
 	char *edge;			/* a page's end with nothing behind it */
 };
@@ -232,6 +235,8 @@ static void open_machine(struct machine *m)
 		set_cpuid(m->vcpu[i]);
 		start_vcpu(m->vcpu[i]);
 	}
+	for (int i = 0; i < EVENTS; i++)
+		m->event[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }
 
 /* The other threads may be in KVM_RUN at this instant, or about to use the descriptors. */
@@ -241,10 +246,14 @@ static void close_machine(struct machine *m)
 
 	if (vm_first)
 		close(m->vm);
+	for (int i = 0; i < EVENTS / 2; i++)
+		close(m->event[i]);
 	for (int i = 0; i < VCPUS; i++)
 		close(m->vcpu[i]);
 	if (!vm_first)
 		close(m->vm);
+	for (int i = EVENTS / 2; i < EVENTS; i++)
+		close(m->event[i]);
 }
 
 /* Nobody uses the machine any more. */
@@ -287,6 +296,8 @@ static const struct call calls[] = {
 	{ KVM_CLEAR_DIRTY_LOG, 0, VM, 0 },
 	{ KVM_GET_STATS_FD, 0, VM, 0 },
 	{ KVM_GET_STATS_FD, 0, VCPU, 0 },
+	{ KVM_IOEVENTFD, 0, VM, 0 },
+	{ KVM_IOEVENTFD, 0, VM, 0 },
 	{ KVM_GET_REGS, 0, VCPU, 0 },
 	{ KVM_SET_REGS, KVM_GET_REGS, VCPU, 0 },
 	{ KVM_GET_SREGS, 0, VCPU, 0 },
@@ -409,6 +420,21 @@ static void random_clear(struct kvm_clear_dirty_log *log)
 	noise((uint8_t *)log + LOG_AT, RAM_PAGES / 8);
 }
 
+/* Where the guests' code writes: ports 0x80 and thereabouts, the memory that is not there. */
+static uint64_t random_place(bool port)
+{
+	return port ? 0x80 + below(4) : PAGE * below(4 * RAM_PAGES) + below(8);
+}
+
+static void random_ioeventfd(struct machine *m, struct kvm_ioeventfd *io)
+{
+	io->flags = below(8);
+	io->addr = random_place(io->flags & KVM_IOEVENTFD_FLAG_PIO);
+	io->len = one_in(3) ? 0 : 1 << below(3);
+	io->datamatch = below(4);
+	io->fd = m->event[below(EVENTS)];
+}
+
 /* Delicate ones are kept to the values that mean something. */
 static void shape(struct machine *m, const struct call *call, void *structure)
 {
@@ -417,6 +443,9 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 	switch (call->request) {
 	case KVM_SET_USER_MEMORY_REGION:
 		random_region(m, structure);
+		break;
+	case KVM_IOEVENTFD:
+		random_ioeventfd(m, structure);
 		break;
 	case KVM_ENABLE_CAP:
 		random_cap(structure);

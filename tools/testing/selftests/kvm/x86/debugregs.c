@@ -2,6 +2,7 @@
 /*
  * Debug registers: set from outside, used by the guest, and moved.
  */
+#include <sys/eventfd.h>
 #include "kvm_test.h"
 
 #define DR7_INIT	0x400ULL
@@ -292,51 +293,85 @@ static int run_devices(struct vm *vm, unsigned int *bytes)
 	}
 }
 
-TEST_F(access, guests_breakpoint)
+/* @after: where the trap comes, or NULL */
+static void guests_breakpoint(struct __test_metadata *_metadata, struct vm *vm, uint64_t watched,
+			      uint64_t dr7, const uint8_t *after)
 {
-	struct kvm_debugregs debugregs = {
-		.db = { variant->watched }, .dr6 = DR6_INIT,
-		.dr7 = DR7_WATCH(variant->watch, variant->len),
+	struct kvm_debugregs debugregs = { .db = { watched }, .dr6 = DR6_INIT, .dr7 = dr7 };
+	unsigned int bytes;
+
+	ASSERT_EQ(0, vcpu_ioctl(vm, KVM_SET_DEBUGREGS, &debugregs));
+	ASSERT_EQ(KVM_EXIT_IO, run_devices(vm, &bytes)) {
+		TH_LOG("%s", vm_why(vm));
+	}
+	ASSERT_EQ(PORT_DONE, vm->run->io.port);
+	if (!after) {
+		EXPECT_EQ(0U, log_count(vm));
+		return;
+	}
+	ASSERT_EQ(1U, log_count(vm));
+	EXPECT_TRUE(log_is(vm, 0, 1, NO_EC, GA(after))) {
+		TH_LOG("%s", log_text(vm));
+	}
+	EXPECT_EQ(1ULL, log_at(vm, 0)->dr6 & 0xf);
+}
+
+static void debuggers_breakpoint(struct __test_metadata *_metadata, struct vm *vm,
+				 uint64_t watched, uint64_t dr7, const uint8_t *after)
+{
+	struct kvm_guest_debug debug = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP,
+		.arch.debugreg = { watched, 0, 0, 0, 0, 0, 0, dr7 },
 	};
 	unsigned int bytes;
 
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_DEBUGREGS, &debugregs));
-	ASSERT_EQ(KVM_EXIT_IO, run_devices(self->vm, &bytes)) {
-		TH_LOG("%s", vm_why(self->vm));
+	ASSERT_EQ(0, vcpu_ioctl(vm, KVM_SET_GUEST_DEBUG, &debug));
+	ASSERT_EQ(after ? KVM_EXIT_DEBUG : KVM_EXIT_IO, run_devices(vm, &bytes)) {
+		TH_LOG("%s", vm_why(vm));
 	}
-	ASSERT_EQ(PORT_DONE, self->vm->run->io.port);
-	if (!variant->after) {
-		EXPECT_EQ(0U, log_count(self->vm));
+	EXPECT_EQ(0U, log_count(vm));
+	if (!after)
 		return;
-	}
-	ASSERT_EQ(1U, log_count(self->vm));
-	EXPECT_TRUE(log_is(self->vm, 0, 1, NO_EC, GA(variant->after))) {
-		TH_LOG("%s", log_text(self->vm));
-	}
-	EXPECT_EQ(1ULL, log_at(self->vm, 0)->dr6 & 0xf);
+	EXPECT_EQ(GA(after), vm->run->debug.arch.pc);
+	EXPECT_EQ(1ULL, vm->run->debug.arch.dr6 & 0xf);
+	EXPECT_EQ(0ULL, vm->run->debug.arch.dr6 & 0x4000);
+}
+
+TEST_F(access, guests_breakpoint)
+{
+	guests_breakpoint(_metadata, self->vm, variant->watched,
+			  DR7_WATCH(variant->watch, variant->len), variant->after);
 }
 
 TEST_F(access, debuggers_breakpoint)
 {
-	struct kvm_guest_debug debug = {
-		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP,
-		.arch.debugreg = {
-			variant->watched, 0, 0, 0, 0, 0, 0,
-			DR7_WATCH(variant->watch, variant->len),
-		},
-	};
-	unsigned int bytes;
+	debuggers_breakpoint(_metadata, self->vm, variant->watched,
+			     DR7_WATCH(variant->watch, variant->len), variant->after);
+}
 
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_GUEST_DEBUG, &debug));
-	ASSERT_EQ(variant->after ? KVM_EXIT_DEBUG : KVM_EXIT_IO, run_devices(self->vm, &bytes)) {
-		TH_LOG("%s", vm_why(self->vm));
-	}
-	EXPECT_EQ(0U, log_count(self->vm));
-	if (!variant->after)
-		return;
-	EXPECT_EQ(GA(variant->after), self->vm->run->debug.arch.pc);
-	EXPECT_EQ(1ULL, self->vm->run->debug.arch.dr6 & 0xf);
-	EXPECT_EQ(0ULL, self->vm->run->debug.arch.dr6 & 0x4000);
+/* All writes to the device and to the port are taken in the kernel. */
+static int take_writes(struct vm *vm)
+{
+	struct kvm_ioeventfd mmio = { .fd = eventfd(0, EFD_CLOEXEC), .addr = MMIO };
+	struct kvm_ioeventfd port = {
+		.fd = mmio.fd, .addr = PORT_DATA, .flags = KVM_IOEVENTFD_FLAG_PIO,
+	};
+
+	return vm_ioctl(vm, KVM_IOEVENTFD, &mmio) ?: vm_ioctl(vm, KVM_IOEVENTFD, &port);
+}
+
+TEST_F(access, guests_in_the_kernel)
+{
+	ASSERT_EQ(0, take_writes(self->vm));
+	guests_breakpoint(_metadata, self->vm, variant->watched,
+			  DR7_WATCH(variant->watch, variant->len), variant->after);
+}
+
+TEST_F(access, debuggers_in_the_kernel)
+{
+	ASSERT_EQ(0, take_writes(self->vm));
+	debuggers_breakpoint(_metadata, self->vm, variant->watched,
+			     DR7_WATCH(variant->watch, variant->len), variant->after);
 }
 
 /* Of a string: the trap comes behind the byte that is watched, and no byte is lost. */
