@@ -205,6 +205,11 @@ struct kvm {
 
 	/* io_lock */
 	struct list_head ioeventfds;
+	struct list_head coalesced_zones;
+
+	/* the page is set once, and userspace's to write; coalesced_lock: putting an entry in */
+	spinlock_t coalesced_lock;
+	struct kvm_coalesced_mmio_ring *coalesced_ring;
 
 	/* mmu_lock: the second-level tables, and against which invalidations they were filled */
 	spinlock_t mmu_lock;

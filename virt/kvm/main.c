@@ -47,6 +47,8 @@ static const struct {
 	{ KVM_CAP_IOEVENTFD, 1 },
 	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
 	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
+	{ KVM_CAP_COALESCED_MMIO, KVM_COALESCED_MMIO_PAGE_OFFSET },
+	{ KVM_CAP_COALESCED_PIO, 1 },
 };
 
 static int kvm_check_extension(struct kvm *kvm, unsigned long cap)
@@ -96,11 +98,16 @@ static struct kvm *kvm_alloc(void)
 	err = kvm_slots_init(kvm);
 	if (err)
 		goto out_srcu;
+	err = kvm_coalesced_init(kvm);
+	if (err)
+		goto out_slots;
 	mmgrab(current->mm);
 	kvm->mm = current->mm;
 	kvm->pid = task_tgid_nr(current);
 	return kvm;
 
+out_slots:
+	kvm_slots_free(kvm);
 out_srcu:
 	cleanup_srcu_struct(&kvm->srcu);
 out_free:
@@ -110,6 +117,7 @@ out_free:
 
 static void kvm_free(struct kvm *kvm)
 {
+	kvm_coalesced_destroy(kvm);
 	kvm_ioeventfd_destroy(kvm);
 	kvm_io_bus_destroy(kvm);
 	kvm_slots_free(kvm);
@@ -221,6 +229,15 @@ static int kvm_vm_ioeventfd(struct kvm *kvm, void __user *argp)
 	return kvm_ioeventfd(kvm, &args);
 }
 
+static int kvm_vm_coalesced(struct kvm *kvm, void __user *argp, bool add)
+{
+	struct kvm_coalesced_mmio_zone zone;
+
+	if (copy_from_user(&zone, argp, sizeof(zone)))
+		return -EFAULT;
+	return add ? kvm_coalesced_register(kvm, &zone) : kvm_coalesced_unregister(kvm, &zone);
+}
+
 static long kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	struct kvm *kvm = file->private_data;
@@ -242,6 +259,9 @@ static long kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 		return kvm_vm_enable_cap(kvm, arg);
 	case KVM_IOEVENTFD:
 		return kvm_vm_ioeventfd(kvm, argp);
+	case KVM_REGISTER_COALESCED_MMIO:
+	case KVM_UNREGISTER_COALESCED_MMIO:
+		return kvm_vm_coalesced(kvm, argp, ioctl == KVM_REGISTER_COALESCED_MMIO);
 	case KVM_CHECK_EXTENSION:
 		return kvm_check_extension(kvm, arg);
 	case KVM_GET_STATS_FD:

@@ -244,10 +244,15 @@ static long vcpu_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 static vm_fault_t vcpu_mmap_fault(struct vm_fault *vmf)
 {
 	struct kvm_vcpu *vcpu = vmf->vma->vm_file->private_data;
+	void *page;
 
-	if (vmf->pgoff >= KVM_VCPU_MMAP_SIZE / PAGE_SIZE)
+	if (vmf->pgoff < KVM_VCPU_RUN_SIZE / PAGE_SIZE)
+		page = (void *)vcpu->run + vmf->pgoff * PAGE_SIZE;
+	else if (vmf->pgoff == KVM_COALESCED_MMIO_PAGE_OFFSET)
+		page = vcpu->kvm->coalesced_ring;
+	else
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page((void *)vcpu->run + vmf->pgoff * PAGE_SIZE);
+	vmf->page = virt_to_page(page);
 	get_page(vmf->page);
 	return 0;
 }
@@ -285,7 +290,7 @@ static const struct file_operations vcpu_fops = {
 
 static void vcpu_free(struct kvm_vcpu *vcpu)
 {
-	free_pages_exact(vcpu->run, KVM_VCPU_MMAP_SIZE);
+	free_pages_exact(vcpu->run, KVM_VCPU_RUN_SIZE);
 	kfree(vcpu);
 }
 
@@ -303,7 +308,7 @@ static struct kvm_vcpu *vcpu_alloc(struct kvm *kvm, int id)
 	if (!vcpu)
 		return NULL;
 	/* Not one block: userspace maps each page by itself. */
-	vcpu->run = alloc_pages_exact(KVM_VCPU_MMAP_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	vcpu->run = alloc_pages_exact(KVM_VCPU_RUN_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run) {
 		kfree(vcpu);
 		return NULL;

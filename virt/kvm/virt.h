@@ -12,8 +12,10 @@
 #include <linux/percpu.h>
 #include <linux/kvm_host.h>
 
-/* struct kvm_run, and behind it the page that string I/O is passed in. */
-#define KVM_VCPU_MMAP_SIZE	((KVM_PIO_PAGE_OFFSET + 1) * PAGE_SIZE)
+/* A vCPU's own: struct kvm_run, and behind it the page that string I/O is passed in. */
+#define KVM_VCPU_RUN_SIZE	((KVM_PIO_PAGE_OFFSET + 1) * PAGE_SIZE)
+/* Behind that the VM's ring of coalesced writes. */
+#define KVM_VCPU_MMAP_SIZE	((KVM_COALESCED_MMIO_PAGE_OFFSET + 1) * PAGE_SIZE)
 
 /* main.c: all VMs.  The lock is taken before kvm->lock. */
 extern struct mutex kvm_lock;
@@ -136,6 +138,21 @@ int kvm_stats_fd(struct kvm *kvm, struct kvm_vcpu *vcpu);
  */
 int kvm_ioeventfd(struct kvm *kvm, const struct kvm_ioeventfd *args);
 void kvm_ioeventfd_destroy(struct kvm *kvm);	/* no vCPU left */
+
+/* coalesced_mmio.c: what a new VM has; 0 or -ENOMEM.  At the end no vCPU is left. */
+int kvm_coalesced_init(struct kvm *kvm);
+void kvm_coalesced_destroy(struct kvm *kvm);
+
+/**
+ * kvm_coalesced_register - KVM_REGISTER_COALESCED_MMIO
+ * @kvm: the VM
+ * @args: from userspace, not judged yet
+ *
+ * Return: 0; -EINVAL for a range that is none; -ENOSPC, -ENOMEM.  Takes io_lock.
+ * kvm_coalesced_unregister() takes all zones away that hold the range; it is 0 if there is none.
+ */
+int kvm_coalesced_register(struct kvm *kvm, const struct kvm_coalesced_mmio_zone *args);
+int kvm_coalesced_unregister(struct kvm *kvm, const struct kvm_coalesced_mmio_zone *args);
 
 int kvm_vcpu_init(void);
 void kvm_vcpu_exit(void);

@@ -227,6 +227,8 @@ static const struct call calls[] = {
 	CALL(KVM_GET_CLOCK, VM, OUT, 0),
 	CALL(KVM_SET_CLOCK, VM, IN, 0),
 	CALL(KVM_IOEVENTFD, VM, IN, 0),
+	CALL(KVM_REGISTER_COALESCED_MMIO, VM, IN, 0),
+	CALL(KVM_UNREGISTER_COALESCED_MMIO, VM, IN, 0),
 	CALL(KVM_RUN, VCPU, VALUE, 0),
 	CALL(KVM_GET_REGS, VCPU, OUT, 0),
 	CALL(KVM_SET_REGS, VCPU, IN, 0),
@@ -471,6 +473,7 @@ struct bad_value {
 #define REGION(field, value) FIELD(kvm_userspace_memory_region, field, value)
 #define LOG(field, value) FIELD(kvm_dirty_log, field, value)
 #define CLEAR(field, value) FIELD(kvm_clear_dirty_log, field, value)
+#define ZONE(field, value) FIELD(kvm_coalesced_mmio_zone, field, value)
 #define IOEVENT(field, value) FIELD(kvm_ioeventfd, field, value)
 
 #define CR0_PE_PG 0x80000001
@@ -600,6 +603,14 @@ static const struct bad_value bad_values[] = {
 	    IOEVENT(fd, 0)),
 	BAD(KVM_IOEVENTFD, VM, "descriptor -1, to be taken away", -EBADF, IOEVENT(len, 4),
 	    IOEVENT(fd, -1), IOEVENT(flags, KVM_IOEVENTFD_FLAG_DEASSIGN)),
+
+	BAD(KVM_REGISTER_COALESCED_MMIO, VM, "a third bus", -EINVAL, ZONE(size, 4),
+	    ZONE(pio, 2)),
+	BAD(KVM_REGISTER_COALESCED_MMIO, VM, "nothing", -EINVAL, ZONE(size, 0)),
+	BAD(KVM_REGISTER_COALESCED_MMIO, VM, "end beyond the last address", -EINVAL,
+	    ZONE(addr, -4), ZONE(size, 8)),
+	BAD(KVM_UNREGISTER_COALESCED_MMIO, VM, "a third bus", -EINVAL, ZONE(size, 4),
+	    ZONE(pio, 2)),
 
 	BAD(KVM_RUN, VCPU, "an argument", -EINVAL, VALUE_ARG(1)),
 	BAD(KVM_KVMCLOCK_CTRL, VCPU, "without a clock", -EINVAL, VALUE_ARG(0)),

@@ -298,6 +298,8 @@ static const struct call calls[] = {
 	{ KVM_GET_STATS_FD, 0, VCPU, 0 },
 	{ KVM_IOEVENTFD, 0, VM, 0 },
 	{ KVM_IOEVENTFD, 0, VM, 0 },
+	{ KVM_REGISTER_COALESCED_MMIO, 0, VM, 0 },
+	{ KVM_UNREGISTER_COALESCED_MMIO, 0, VM, 0 },
 	{ KVM_GET_REGS, 0, VCPU, 0 },
 	{ KVM_SET_REGS, KVM_GET_REGS, VCPU, 0 },
 	{ KVM_GET_SREGS, 0, VCPU, 0 },
@@ -435,6 +437,13 @@ static void random_ioeventfd(struct machine *m, struct kvm_ioeventfd *io)
 	io->fd = m->event[below(EVENTS)];
 }
 
+static void random_zone(struct kvm_coalesced_mmio_zone *zone)
+{
+	zone->pio = below(2);
+	zone->addr = random_place(zone->pio);
+	zone->size = zone->pio ? 1 + below(4) : PAGE * (1 + below(8));
+}
+
 /* Delicate ones are kept to the values that mean something. */
 static void shape(struct machine *m, const struct call *call, void *structure)
 {
@@ -446,6 +455,10 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 		break;
 	case KVM_IOEVENTFD:
 		random_ioeventfd(m, structure);
+		break;
+	case KVM_REGISTER_COALESCED_MMIO:
+	case KVM_UNREGISTER_COALESCED_MMIO:
+		random_zone(structure);
 		break;
 	case KVM_ENABLE_CAP:
 		random_cap(structure);
@@ -690,6 +703,8 @@ static void random_run_page(struct kvm_run *run)
 	}
 	if (one_in(64))
 		noise(run, run_bytes < 3072 ? run_bytes : 3072);
+	if (one_in(8))
+		noise((char *)run + run_bytes - PAGE, 8);	/* the indices of the ring */
 	spare_tcg((uint64_t *)&run->s.regs.sregs.efer);
 }
 
