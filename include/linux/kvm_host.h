@@ -203,9 +203,16 @@ struct kvm {
 	struct mutex io_lock;
 	struct kvm_io_bus __rcu *buses[KVM_BUSES];
 
+	/* io_lock writes, RCU reads: of irqfds, those that are told of an EOI */
+	struct list_head resamplers;
+
 	/* io_lock */
 	struct list_head ioeventfds;
 	struct list_head coalesced_zones;
+
+	/* irqfd_lock, which comes with that of an eventfd and with interrupts off */
+	spinlock_t irqfd_lock;
+	struct list_head irqfds;
 
 	/* the page is set once, and userspace's to write; coalesced_lock: putting an entry in */
 	spinlock_t coalesced_lock;
@@ -384,6 +391,24 @@ int kvm_io_bus_read(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigne
 /* Is there a device at this byte or port? It need not take every access. */
 bool kvm_io_bus_has(struct kvm *kvm, enum kvm_bus bus, gpa_t addr);
 
+/* virt/kvm/irqfd.c */
+
+/* Who moves a line: arch keeps a level for each, and the line is high while one of them is. */
+#define KVM_USERSPACE_IRQ_SOURCE_ID		0	/* KVM_IRQ_LINE, and edges of irqfds */
+#define KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID	1	/* irqfds with a resampler, all of them */
+
+/**
+ * kvm_notify_acked_gsi - the guest has ended an interrupt of this GSI
+ * @kvm: the VM
+ * @gsi: which
+ *
+ * For arch, at an EOI.  Lowers the line of the irqfds that wait for it, through
+ * kvm_arch_set_irq(), and signals their resamplefds, by which another VM's or this VM's line may
+ * be raised at once: no lock may be held that kvm_arch_set_irq() takes.  Does not sleep;
+ * interrupts may be off.
+ */
+void kvm_notify_acked_gsi(struct kvm *kvm, u32 gsi);
+
 /* virt/kvm/notifier.c */
 
 int kvm_notifier_register(struct kvm *kvm);
@@ -446,13 +471,6 @@ int kvm_arch_vcpu_run(struct kvm_vcpu *vcpu);			/* KVM_RUN, loaded */
 bool kvm_arch_vcpu_wakes(struct kvm_vcpu *vcpu);		/* has a halted vCPU work? */
 
 /*
- * Drive a GSI, as one source of several: vCPUs reached; 0: coalesced; -1: masked, or nobody there.
- * Any context but NMI.
- */
-int kvm_arch_set_irq(struct kvm *kvm, int source, u32 gsi, int level, bool line_status);
-bool kvm_arch_irqchip_in_kernel(struct kvm *kvm);
-
-/*
  * The second-level tables, all under mmu_lock. "true" from unmap and write_protect: TLBs may still
  * hold what was taken away, flush (kvm_request_all()) before the lock is let go.
  */
@@ -462,5 +480,19 @@ bool kvm_arch_write_protect(struct kvm *kvm, gfn_t first, gfn_t end);
 bool kvm_arch_age(struct kvm *kvm, gfn_t first, gfn_t end, bool clear);
 /* May this range of guest memory be a slot? 0 or -EINVAL. slots_lock held. */
 int kvm_arch_check_slot(struct kvm *kvm, const struct kvm_memslot *slot);
+
+/**
+ * kvm_arch_set_irq - move an interrupt line, or send a message, as the routes say
+ * @kvm: the VM
+ * @source_id: who: KVM_*_IRQ_SOURCE_ID
+ * @gsi: userspace's number; one without a route is nothing to be done
+ * @level: of this source
+ * @line_status: userspace wants to know what became of it
+ *
+ * Any context but NMI, interrupts on or off, an eventfd's lock held; must not signal an eventfd.
+ * Return: as kvm_irq_level.status, below 0 when nobody has taken it.
+ */
+int kvm_arch_set_irq(struct kvm *kvm, int source_id, u32 gsi, int level, bool line_status);
+bool kvm_arch_irqchip_in_kernel(struct kvm *kvm);	/* is there a controller for an irqfd? */
 
 #endif /* LINUX_KVM_HOST_H */

@@ -49,6 +49,8 @@ static const struct {
 	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
 	{ KVM_CAP_COALESCED_MMIO, KVM_COALESCED_MMIO_PAGE_OFFSET },
 	{ KVM_CAP_COALESCED_PIO, 1 },
+	{ KVM_CAP_IRQFD, 1 },
+	{ KVM_CAP_IRQFD_RESAMPLE, 1 },
 };
 
 static int kvm_check_extension(struct kvm *kvm, unsigned long cap)
@@ -90,7 +92,10 @@ static struct kvm *kvm_alloc(void)
 	mutex_init(&kvm->io_lock);
 	spin_lock_init(&kvm->mmu_lock);
 	INIT_LIST_HEAD(&kvm->vm_list);
+	spin_lock_init(&kvm->irqfd_lock);
 	INIT_LIST_HEAD(&kvm->ioeventfds);
+	INIT_LIST_HEAD(&kvm->irqfds);
+	INIT_LIST_HEAD(&kvm->resamplers);
 
 	err = init_srcu_struct(&kvm->srcu);
 	if (err)
@@ -159,6 +164,8 @@ out_free:
 
 static void kvm_destroy(struct kvm *kvm)
 {
+	/* who signals an eventfd of the VM's knows it, too */
+	kvm_irqfd_destroy(kvm);
 	kvm_stats_vm_del(kvm);
 	mutex_lock(&kvm_lock);
 	list_del(&kvm->vm_list);
@@ -229,6 +236,15 @@ static int kvm_vm_ioeventfd(struct kvm *kvm, void __user *argp)
 	return kvm_ioeventfd(kvm, &args);
 }
 
+static int kvm_vm_irqfd(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_irqfd args;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	return kvm_irqfd(kvm, &args);
+}
+
 static int kvm_vm_coalesced(struct kvm *kvm, void __user *argp, bool add)
 {
 	struct kvm_coalesced_mmio_zone zone;
@@ -259,6 +275,8 @@ static long kvm_vm_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 		return kvm_vm_enable_cap(kvm, arg);
 	case KVM_IOEVENTFD:
 		return kvm_vm_ioeventfd(kvm, argp);
+	case KVM_IRQFD:
+		return kvm_vm_irqfd(kvm, argp);
 	case KVM_REGISTER_COALESCED_MMIO:
 	case KVM_UNREGISTER_COALESCED_MMIO:
 		return kvm_vm_coalesced(kvm, argp, ioctl == KVM_REGISTER_COALESCED_MMIO);
@@ -353,9 +371,12 @@ static int __init kvm_init(void)
 	err = kvm_vcpu_init();
 	if (err)
 		goto out_arch;
-	err = kvm_cpus_init();
+	err = kvm_irqfd_init();
 	if (err)
 		goto out_vcpu;
+	err = kvm_cpus_init();
+	if (err)
+		goto out_irqfd;
 	err = misc_register(&kvm_dev);
 	if (err)
 		goto out_cpus;
@@ -366,6 +387,8 @@ static int __init kvm_init(void)
 
 out_cpus:
 	kvm_cpus_exit();
+out_irqfd:
+	kvm_irqfd_exit();
 out_vcpu:
 	if (err == -EBUSY)
 		pr_err("another hypervisor owns /dev/kvm\n");
@@ -381,6 +404,7 @@ static void __exit kvm_exit(void)
 	kvm_arch_end();
 	kvm_stats_exit();
 	kvm_cpus_exit();
+	kvm_irqfd_exit();
 	kvm_vcpu_exit();
 	kvm_arch_exit();
 }

@@ -154,6 +154,21 @@ void kvm_coalesced_destroy(struct kvm *kvm);
 int kvm_coalesced_register(struct kvm *kvm, const struct kvm_coalesced_mmio_zone *args);
 int kvm_coalesced_unregister(struct kvm *kvm, const struct kvm_coalesced_mmio_zone *args);
 
+/**
+ * kvm_irqfd - KVM_IRQFD
+ * @kvm: the VM
+ * @args: from userspace, not judged yet
+ *
+ * Return: 0, also for taking away what is not there; -EINVAL for unknown flags, without a
+ * controller in the kernel, and for an fd that is no eventfd; -EBADF; -EBUSY for an eventfd that
+ * raises an interrupt of this VM already; -ENOMEM.  Takes io_lock.
+ */
+int kvm_irqfd(struct kvm *kvm, const struct kvm_irqfd *args);
+void kvm_irqfd_destroy(struct kvm *kvm);	/* no user left; arch's controllers still are */
+
+int kvm_irqfd_init(void);
+void kvm_irqfd_exit(void);
+
 int kvm_vcpu_init(void);
 void kvm_vcpu_exit(void);
 

@@ -236,8 +236,10 @@ void irq_acked(struct kvm *kvm, unsigned int chip, unsigned int pin)
 	idx = srcu_read_lock(&kvm->srcu);
 	routes = srcu_dereference(kvm->arch.irqs.routes, &kvm->srcu);
 	gsi = routes ? routes->gsi_of[chip][pin] : -1;
-	if (gsi >= 0)
+	if (gsi >= 0) {
 		pit_acked(kvm, gsi);
+		kvm_notify_acked_gsi(kvm, gsi);
+	}
 	srcu_read_unlock(&kvm->srcu, idx);
 }
 

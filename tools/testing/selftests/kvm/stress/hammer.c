@@ -298,6 +298,8 @@ static const struct call calls[] = {
 	{ KVM_GET_STATS_FD, 0, VCPU, 0 },
 	{ KVM_IOEVENTFD, 0, VM, 0 },
 	{ KVM_IOEVENTFD, 0, VM, 0 },
+	{ KVM_IRQFD, 0, VM, 0 },
+	{ KVM_IRQFD, 0, VM, 0 },
 	{ KVM_REGISTER_COALESCED_MMIO, 0, VM, 0 },
 	{ KVM_UNREGISTER_COALESCED_MMIO, 0, VM, 0 },
 	{ KVM_GET_REGS, 0, VCPU, 0 },
@@ -437,6 +439,14 @@ static void random_ioeventfd(struct machine *m, struct kvm_ioeventfd *io)
 	io->fd = m->event[below(EVENTS)];
 }
 
+static void random_irqfd(struct machine *m, struct kvm_irqfd *irq)
+{
+	irq->fd = m->event[below(EVENTS)];
+	irq->resamplefd = m->event[below(EVENTS)];
+	irq->gsi = below(26);
+	irq->flags = below(4);
+}
+
 static void random_zone(struct kvm_coalesced_mmio_zone *zone)
 {
 	zone->pio = below(2);
@@ -455,6 +465,9 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 		break;
 	case KVM_IOEVENTFD:
 		random_ioeventfd(m, structure);
+		break;
+	case KVM_IRQFD:
+		random_irqfd(m, structure);
 		break;
 	case KVM_REGISTER_COALESCED_MMIO:
 	case KVM_UNREGISTER_COALESCED_MMIO:
