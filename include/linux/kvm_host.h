@@ -461,6 +461,7 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg);
 long kvm_arch_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, unsigned long arg);
 
 int kvm_arch_vm_create(struct kvm *kvm, unsigned long type);
+void kvm_arch_vm_quiesce(struct kvm *kvm);	/* no user left: vCPUs hear of nothing any more */
 void kvm_arch_vm_destroy(struct kvm *kvm);	/* no vCPU, no user left; may sleep */
 
 int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu);

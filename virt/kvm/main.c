@@ -173,6 +173,7 @@ static void kvm_destroy(struct kvm *kvm)
 
 	/* From here on nobody but us knows the VM. */
 	kvm_notifier_unregister(kvm);
+	kvm_arch_vm_quiesce(kvm);
 	kvm_vcpu_destroy_all(kvm);
 	kvm_arch_vm_destroy(kvm);
 	kvm_free(kvm);

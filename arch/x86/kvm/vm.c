@@ -253,9 +253,14 @@ int kvm_arch_vm_create(struct kvm *kvm, unsigned long type)
 	return tdp_vm_init(kvm);
 }
 
-void kvm_arch_vm_destroy(struct kvm *kvm)
+/* The PIT's clock rings for vCPUs: they have to be there. */
+void kvm_arch_vm_quiesce(struct kvm *kvm)
 {
 	pit_destroy(kvm);
+}
+
+void kvm_arch_vm_destroy(struct kvm *kvm)
+{
 	chips_destroy(kvm);
 	irq_free(kvm);
 	tdp_vm_destroy(kvm);
