@@ -75,7 +75,7 @@ static enum hrtimer_restart edge_comes(struct hrtimer *timer)
 	struct irq_pit *pit = container_of(timer, struct irq_pit, timer);
 	u64 now = now_ns(), next;
 	unsigned long flags;
-	bool raise;
+	bool raise, again;
 
 	raw_spin_lock_irqsave(&pit->lock, flags);
 	raise = !pit->reinject || !pit->unserved;
@@ -83,13 +83,14 @@ static enum hrtimer_restart edge_comes(struct hrtimer *timer)
 		pit->owed++;
 	pit->unserved = true;
 	next = next_edge(pit, now);
+	/* rearm() may have been here meanwhile: then the timer is queued, and not ours to move */
+	again = next != U64_MAX && !hrtimer_is_queued(timer);
+	if (again)
+		hrtimer_set_expires(timer, ns_to_ktime(next));
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	if (raise)
 		pulse(pit);
-	if (next == U64_MAX)
-		return HRTIMER_NORESTART;
-	hrtimer_set_expires(timer, ns_to_ktime(next));
-	return HRTIMER_RESTART;
+	return again ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }
 
 void pit_acked(struct kvm *kvm, u32 gsi)
@@ -136,14 +137,15 @@ static int ports_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t a
 {
 	struct irq_pit *pit = container_of(dev, struct irq_pit, ports);
 	unsigned long flags;
-	u64 before, after;
+	u64 now, before, after;
 
 	if (len != 1)
 		return 0;
 	raw_spin_lock_irqsave(&pit->lock, flags);
-	before = pit_next_edge(&pit->pit, now_ns());
-	pit_write(&pit->pit, addr, *(const u8 *)data, now_ns());
-	after = pit_next_edge(&pit->pit, now_ns());
+	now = now_ns();
+	before = pit_next_edge(&pit->pit, now);
+	pit_write(&pit->pit, addr, *(const u8 *)data, now);
+	after = pit_next_edge(&pit->pit, now);
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	/* most writes are to latch a count */
 	if (before != after)
