@@ -89,16 +89,19 @@ static enum hrtimer_restart timer_rings(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* When the guest's TSC gets to its deadline, in ns of the host's clock. */
+/*
+ * When the guest's TSC gets to its deadline, in ns of the host's clock; or, if that is far away,
+ * when to look again: in weeks.  The quotient of a longer wait may have more than 64 bits, and the
+ * division would trap.
+ */
 static u64 tsc_deadline_ns(struct kvm_vcpu *vcpu, u64 now)
 {
 	u64 tsc = time_read_tsc(vcpu), deadline = lapic_tsc_deadline(&vcpu->arch.irq.lapic);
-	u64 wait;
+	u64 khz = vcpu->arch.time.tsc.khz;
 
-	if ((s64)(deadline - tsc) <= 0)
+	if (deadline <= tsc)
 		return now;
-	wait = mul_u64_u64_div_u64(deadline - tsc, NSEC_PER_MSEC, vcpu->arch.time.tsc.khz);
-	return now + min_t(u64, wait, KTIME_MAX - now);
+	return now + mul_u64_u64_div_u64(min(deadline - tsc, khz << 32), NSEC_PER_MSEC, khz);
 }
 
 static u64 timer_due(struct kvm_vcpu *vcpu, u64 now)
