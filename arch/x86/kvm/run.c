@@ -308,6 +308,20 @@ static bool begin_quietly(struct kvm_vcpu *vcpu, const struct event_gates *gates
 	return begun;
 }
 
+/*
+ * Behind one from the PICs there may be another, theirs or the APIC's, that the handler's flag alone
+ * keeps back.  And an acknowledge can end a service, and so let the PIT send its next: a note that
+ * nobody interrupts this CPU for.
+ */
+static void acknowledge(struct kvm_vcpu *vcpu, struct event_plan *plan)
+{
+	plan->inject.vector = apic_acknowledge(vcpu);
+	if (apic_offers(vcpu))
+		plan->irq_window = true;
+	if (unlikely(atomic_read(&vcpu->arch.inbox)))
+		smp_send_reschedule(smp_processor_id());
+}
+
 /* The decision is thrown away if the entry is not made. */
 static bool begin_as_planned(struct kvm_vcpu *vcpu, const struct event_gates *gates)
 {
@@ -320,7 +334,7 @@ static bool begin_as_planned(struct kvm_vcpu *vcpu, const struct event_gates *ga
 	if (unlikely(!begin_entry(vcpu, gates)))
 		return false;
 	if (plan.from == FROM_CONTROLLER)
-		plan.inject.vector = apic_acknowledge(vcpu);
+		acknowledge(vcpu, &plan);
 	commit(vcpu, &plan);
 	return true;
 }
