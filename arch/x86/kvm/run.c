@@ -41,7 +41,8 @@ struct event_gates run_gates(struct kvm_vcpu *vcpu)
 	return (struct event_gates){
 		.if_set = state->rflags & X86_EFLAGS_IF,
 		.shadow = state->shadow,
-		.irq_wanted = vcpu->run->request_interrupt_window,
+		.irq_wanted = READ_ONCE(vcpu->run->request_interrupt_window) &&
+			      apic_hears_userspace(vcpu),
 		.irq_offered = apic_offers(vcpu),
 	};
 }
@@ -481,7 +482,9 @@ void run_publish(struct kvm_vcpu *vcpu)
 	const struct event_gates gates = run_gates(vcpu);
 	struct kvm_run *run = vcpu->run;
 
-	run->ready_for_interrupt_injection = events_irq_ready(&vcpu->arch.events, &gates);
+	/* with the PICs in the kernel nothing is to be handed over, and nothing to wait for */
+	run->ready_for_interrupt_injection = irq_where(vcpu->kvm) == IRQ_KERNEL ||
+		(apic_hears_userspace(vcpu) && events_irq_ready(&vcpu->arch.events, &gates));
 	run->if_flag = gates.if_set;
 }
 

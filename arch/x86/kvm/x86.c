@@ -625,6 +625,7 @@ static long ioctl_set_events(struct kvm_vcpu *vcpu, void __user *argp)
 	return set_waiting_events(vcpu, &image.events);
 }
 
+/* An interrupt of a LAPIC in the kernel that waits for its delivery is in service there already. */
 static long ioctl_interrupt(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_interrupt irq;
@@ -633,6 +634,10 @@ static long ioctl_interrupt(struct kvm_vcpu *vcpu, void __user *argp)
 		return -EFAULT;
 	if (irq.irq >= KVM_NR_INTERRUPTS)
 		return -EINVAL;
+	if (irq_where(vcpu->kvm) == IRQ_KERNEL)
+		return -ENXIO;
+	if (vcpu->arch.irq.in_kernel && vcpu->arch.events.irq.kind)
+		return -EEXIST;
 	events_irq(&vcpu->arch.events, irq.irq);
 	run_publish(vcpu);
 	return 0;

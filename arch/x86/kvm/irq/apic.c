@@ -189,6 +189,13 @@ void apic_sync(struct kvm_vcpu *vcpu)
 	apic_drain(vcpu, notes);
 }
 
+bool apic_hears_userspace(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_irq *irq = &vcpu->arch.irq;
+
+	return !irq->in_kernel || (irq->extint && vcpu->kvm->arch.irqs.where == IRQ_SPLIT);
+}
+
 bool apic_offers(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_irq *irq = &vcpu->arch.irq;
