@@ -305,13 +305,12 @@ static int exit_hlt(struct kvm_vcpu *vcpu)
 	if (len <= 0)
 		return len;
 	vcpu->stat.halt_exits++;
-	r = state_skip(vcpu, len);
-	if (r != TO_GUEST)
-		return r;
-	if (vcpu->arch.irq.in_kernel) {
+	/* before a debugger is told of the step, or the guest traps, which wakes it */
+	if (vcpu->arch.irq.in_kernel)
 		vcpu->arch.events.mp_state = KVM_MP_STATE_HALTED;
-		return TO_GUEST;
-	}
+	r = state_skip(vcpu, len);
+	if (r != TO_GUEST || vcpu->arch.irq.in_kernel)
+		return r;
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
 	return TO_USER;
 }
