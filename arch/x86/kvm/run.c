@@ -426,6 +426,9 @@ static int host_work(struct kvm_vcpu *vcpu)
 {
 	if (likely(!host_has_work()))
 		return TO_GUEST;
+	/* no image has what userspace is yet to be told of, and a signal is when images are taken */
+	if (unlikely(apic_may_tell(&vcpu->arch.irq)) && apic_tells(vcpu))
+		return TO_USER;
 	cond_resched();
 	if (signal_pending(current) || task_work_pending(current)) {
 		vcpu->stat.signal_exits++;
