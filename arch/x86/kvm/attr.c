@@ -74,6 +74,7 @@ static noinline long set_exact(struct kvm_vcpu *vcpu, const void __user *from)
 	waits = in.flags & KVM_EXACT_VALID_IO;
 	if (waits && !glue_io_ok(&in.io))
 		return -EINVAL;
+	x86_collect_events(vcpu);
 	r = exact_set(&vcpu->arch.events, &state->shadow, &state->pending_db, &in);
 	if (r)
 		return r;

@@ -107,6 +107,8 @@ int hypercall_resume(struct kvm_vcpu *vcpu);		/* IO_HYPERCALL */
  */
 int x86_sync_out(struct kvm_vcpu *vcpu);		/* kvm_valid_regs */
 int x86_sync_in(struct kvm_vcpu *vcpu);			/* kvm_dirty_regs; 0 or errno */
+/* Before events are set from outside: what other CPUs have left has come before. */
+void x86_collect_events(struct kvm_vcpu *vcpu);
 /* All events, in a copy: what other CPUs left counts, what software events rest on is looked up. */
 struct vcpu_events x86_copy_events(struct kvm_vcpu *vcpu);
 /* After all events and the shadow have been set from outside. */

@@ -501,6 +501,14 @@ static void hear_waiting_breakpoints(struct vcpu_state *state, struct vcpu_event
 	ev->fault = (struct event){ };
 }
 
+/* Into the machine, what other CPUs have left: a call that sets part of it keeps the rest. */
+void x86_collect_events(struct kvm_vcpu *vcpu)
+{
+	u32 notes = atomic_fetch_andnot(INBOX_EVENTS | INBOX_SIPI_VECTOR, &vcpu->arch.inbox);
+
+	run_hear(&vcpu->arch.events, notes);
+}
+
 struct vcpu_events x86_copy_events(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_events copy = vcpu->arch.events;
@@ -530,7 +538,6 @@ void x86_events_replaced(struct kvm_vcpu *vcpu)
 		state->shadow = SHADOW_ANY;
 	else if (state->shadow & SHADOW_MOV_SS)
 		state->shadow = SHADOW_MOV_SS;
-	atomic_andnot(INBOX_EVENTS, &vcpu->arch.inbox);
 	run_publish(vcpu);
 }
 
@@ -540,6 +547,7 @@ static int set_events(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *in)
 	struct event_abi abi = event_abi(vcpu);
 	int r;
 
+	x86_collect_events(vcpu);
 	r = events_set(&vcpu->arch.events, &abi, &state->shadow, in);
 	if (r)
 		return r;
@@ -663,6 +671,7 @@ static long ioctl_set_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
 
 	if (copy_from_user(&mp, argp, sizeof(mp)))
 		return -EFAULT;
+	x86_collect_events(vcpu);
 	return events_set_mp_state(&vcpu->arch.events, &abi, mp.mp_state);
 }
 

@@ -44,7 +44,8 @@ static void send_sipi(struct kvm_vcpu *vcpu, u8 vector)
 	do {
 		if (old & INBOX_SIPI)
 			return;
-	} while (!atomic_try_cmpxchg(&vcpu->arch.inbox, &old, old | note));
+	} while (!atomic_try_cmpxchg(&vcpu->arch.inbox, &old,
+				     (old & ~INBOX_SIPI_VECTOR) | note));
 	kvm_vcpu_kick(vcpu);
 }
 
