@@ -245,7 +245,9 @@ static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs
 	state->cr4 = sregs->cr4;
 	state->efer = sregs->efer;
 	vcpu->arch.pdptes_stale = backend_features.loads_pdptes;
-	apic_set_cr8(vcpu, sregs->cr8);
+	/* the APIC's TPR has four bits more, which its own call has set, or will */
+	if (vcpu->arch.cr8 != sregs->cr8)
+		apic_set_cr8(vcpu, sregs->cr8);
 	/* KVM_RUN takes CR8 from there */
 	vcpu->run->cr8 = sregs->cr8;
 	vcpu->run->apic_base = sregs->apic_base;
