@@ -70,9 +70,14 @@ bool apic_post(struct kvm_vcpu *vcpu, u8 vector, bool level)
 		clear_bit(vector, irq->posted_level);
 	if (test_and_set_bit(vector, irq->posted))
 		return false;
-	/* whoever leaves the note kicks; behind it, the others' vectors are taken along */
+	/*
+	 * Whoever leaves the note kicks; behind it, the others' vectors are taken along.  They
+	 * count on the kick: it must not wait for a thread that has lost its CPU in between.
+	 */
+	preempt_disable();
 	if (!(atomic_fetch_or(INBOX_IRQ, &vcpu->arch.inbox) & INBOX_IRQ))
 		kvm_vcpu_kick(vcpu);
+	preempt_enable();
 	return !(requested >> vector % 32 & 1);
 }
 
