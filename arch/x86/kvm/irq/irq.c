@@ -110,7 +110,8 @@ static struct kvm_vcpu *only_receiver(struct kvm *kvm, struct kvm_vcpu *from,
 
 	if (msg->shorthand == MSG_TO_SELF)
 		return from;
-	if (msg->shorthand || msg->logical ||
+	/* 0xff is all of the xAPICs */
+	if (msg->shorthand || msg->logical || msg->dest == U8_MAX ||
 	    msg->dest >= atomic_read_acquire(&kvm->online_vcpus))
 		return NULL;
 	vcpu = kvm->vcpus[msg->dest];
@@ -136,16 +137,21 @@ static struct kvm_vcpu *lowest_receiver(struct kvm *kvm, struct kvm_vcpu *from,
 					const struct irq_msg *msg, bool narrow)
 {
 	unsigned int count = count_receivers(kvm, from, msg, narrow), turn;
-	struct kvm_vcpu *vcpu;
+	struct kvm_vcpu *vcpu, *last = NULL;
 	int i;
 
 	if (!count)
 		return NULL;
 	turn = (unsigned int)atomic_inc_return(&kvm->arch.irqs.turn) % count;
-	kvm_for_each_vcpu(i, vcpu, kvm)
-		if (is_for(vcpu, from, msg, narrow) && !turn--)
-			return vcpu;
-	return NULL;
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		if (!is_for(vcpu, from, msg, narrow))
+			continue;
+		last = vcpu;
+		if (!turn--)
+			break;
+	}
+	/* fewer than were counted, if APICs change meanwhile: as long as there is one, it takes it */
+	return last;
 }
 
 int irq_send(struct kvm *kvm, struct kvm_vcpu *from, const struct irq_msg *msg)
