@@ -158,6 +158,24 @@ void apic_tsc_changed(struct kvm_vcpu *vcpu)
  * What comes in
  */
 
+/* It was sent when the APIC still took it.  An IOAPIC must not wait for its EOI. */
+static void refuse(struct kvm_vcpu *vcpu, u8 vector)
+{
+	if (test_bit(vector, vcpu->arch.irq.posted_level) &&
+	    vcpu->kvm->arch.irqs.where == IRQ_KERNEL)
+		chips_refused(vcpu->kvm, vector);
+}
+
+static void take(struct kvm_vcpu *vcpu, u8 vector)
+{
+	struct vcpu_irq *irq = &vcpu->arch.irq;
+
+	if (lapic_enabled(&irq->lapic))
+		lapic_accept(&irq->lapic, vector, test_bit(vector, irq->posted_level));
+	else
+		refuse(vcpu, vector);
+}
+
 static void take_posted(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_irq *irq = &vcpu->arch.irq;
@@ -168,11 +186,8 @@ static void take_posted(struct kvm_vcpu *vcpu)
 		if (!READ_ONCE(irq->posted[i]))
 			continue;
 		vectors = xchg(&irq->posted[i], 0);
-		for_each_set_bit(bit, &vectors, BITS_PER_LONG) {
-			unsigned int vector = i * BITS_PER_LONG + bit;
-
-			lapic_accept(&irq->lapic, vector, test_bit(vector, irq->posted_level));
-		}
+		for_each_set_bit(bit, &vectors, BITS_PER_LONG)
+			take(vcpu, i * BITS_PER_LONG + bit);
 	}
 }
 
@@ -459,12 +474,16 @@ long apic_get(struct kvm_vcpu *vcpu, void __user *argp)
 /* What was sent before is not in the new registers, and not in a note any more. */
 static void forget_posted(struct kvm_vcpu *vcpu)
 {
-	unsigned int i;
+	unsigned long vectors;
+	unsigned int i, bit;
 
 	hrtimer_cancel(&vcpu->arch.irq.timer);
 	atomic_andnot(INBOX_IRQ | INBOX_TIMER, &vcpu->arch.inbox);
-	for (i = 0; i < BITS_TO_LONGS(IRQ_VECTORS); i++)
-		xchg(&vcpu->arch.irq.posted[i], 0);
+	for (i = 0; i < BITS_TO_LONGS(IRQ_VECTORS); i++) {
+		vectors = xchg(&vcpu->arch.irq.posted[i], 0);
+		for_each_set_bit(bit, &vectors, BITS_PER_LONG)
+			refuse(vcpu, i * BITS_PER_LONG + bit);
+	}
 }
 
 static void everything_changed(struct kvm_vcpu *vcpu)
@@ -472,6 +491,7 @@ static void everything_changed(struct kvm_vcpu *vcpu)
 	vcpu->arch.cr8 = lapic_tpr(&vcpu->arch.irq.lapic) >> 4;
 	vcpu->run->cr8 = vcpu->arch.cr8;
 	publish(vcpu);
+	chips_apic_enabled(vcpu->kvm);
 	timer_arm(vcpu);
 }
 

@@ -236,6 +236,17 @@ void chips_eoi(struct kvm *kvm, u8 vector)
 	raw_spin_unlock_irqrestore(&chips->lock, flags);
 }
 
+void chips_refused(struct kvm *kvm, u8 vector)
+{
+	struct irq_chips *chips = chips_of(kvm);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&chips->lock, flags);
+	/* perhaps another APIC takes it; this one has said by now that it does not */
+	serve(chips, ioapic_eoi(&chips->ioapic, vector));
+	raw_spin_unlock_irqrestore(&chips->lock, flags);
+}
+
 void chips_apic_enabled(struct kvm *kvm)
 {
 	struct irq_chips *chips = chips_of(kvm);

@@ -174,6 +174,8 @@ int chips_set_ioapic(struct kvm *kvm, unsigned int pin, enum irq_source source, 
 void chips_eoi(struct kvm *kvm, u8 vector);		/* a LAPIC broadcasts; its vCPU's thread */
 /* Is this line waiting, or in service?  Then its end will be told. */
 bool chips_pic_serves(struct kvm *kvm, unsigned int line);
+/* A level-triggered message that was accepted on a LAPIC's behalf is lost; its vCPU's thread. */
+void chips_refused(struct kvm *kvm, u8 vector);
 /* A LAPIC has begun to accept: what was refused is offered again. */
 void chips_apic_enabled(struct kvm *kvm);
 bool chips_pic_output(struct kvm *kvm);
