@@ -262,7 +262,7 @@ static int compare_routes(const void *a, const void *b)
 }
 
 /* An MSI of a split controller stands for a pin of userspace's IOAPIC, which wants its EOIs. */
-static void note_level(struct irq_routes *routes, const struct route *route, u8 pins)
+static void note_level(struct irq_routes *routes, const struct route *route, u16 pins)
 {
 	struct irq_msg msg;
 
@@ -279,7 +279,7 @@ static void note_pin(struct irq_routes *routes, const struct route *route)
 		routes->gsi_of[KVM_IRQCHIP_IOAPIC][route->pin] = route->gsi;
 }
 
-static void index_routes(struct irq_routes *routes, unsigned int count, u8 pins)
+static void index_routes(struct irq_routes *routes, unsigned int count, u16 pins)
 {
 	unsigned int i, gsi = 0;
 
@@ -481,8 +481,10 @@ static long enable_split(struct kvm *kvm, u64 pins)
 {
 	int r;
 
-	if (pins > IOAPIC_PINS * 2 || kvm->arch.irqs.where != IRQ_USERSPACE)
-		return pins > IOAPIC_PINS * 2 ? -EINVAL : -EEXIST;
+	if (pins > ROUTE_MAX_GSIS)
+		return -EINVAL;
+	if (kvm->arch.irqs.where != IRQ_USERSPACE)
+		return -EEXIST;
 	if (atomic_read(&kvm->online_vcpus))
 		return -EINVAL;
 	r = irq_routes_empty(kvm);

@@ -106,7 +106,7 @@ struct irq_pit;		/* timer.c: the PIT */
 /**
  * struct kvm_irqs - the interrupt controllers of a VM
  * @where: enum irq_where; written before the first vCPU, by smp_store_release()
- * @pins: split: how many pins userspace's IOAPIC has
+ * @pins: split: how many pins userspace's IOAPICs have; GSIs below this are theirs
  * @boot_id: of the vCPU that is the boot processor
  * @wide_ids: KVM_X2APIC_API_USE_32BIT_IDS
  * @wide_broadcast: KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK
@@ -116,7 +116,7 @@ struct irq_pit;		/* timer.c: the PIT */
 struct kvm_irqs {
 	/* kvm->lock writes, anybody reads */
 	u8 where;
-	u8 pins;
+	u16 pins;
 	u32 boot_id;
 	bool wide_ids;
 	bool wide_broadcast;
