@@ -63,6 +63,10 @@ struct vm {
 /* For vm_create(): a capability to enable, where it is offered; vm_move() moves by it then. */
 #define VM_EXACT		4
 
+/* For vm_create(): interrupt controllers in the kernel, all of them or the local APICs alone. */
+#define VM_IRQCHIP		8
+#define VM_SPLIT		16
+
 /**
  * struct record - one entry of the log that the handlers write
  * @vector: of the stub that ran
@@ -145,6 +149,7 @@ int kvm_open(void);
 int kvm_check(int fd, long cap);
 const char *vm_create(struct vm *vm, unsigned int flags);
 const char *vm_create_on(struct vm *vm, unsigned int flags, uint8_t *mem);
+const char *vm_add_vcpu(struct vm *vm, const struct vm *first, unsigned int id);
 void vm_destroy(struct vm *vm);
 uint8_t *vm_alloc(void);
 int vm_ioctl(struct vm *vm, unsigned long request, void *arg);

@@ -34,6 +34,18 @@
 
 #define CODE		0x10000
 #define CODE_SIZE	0x20000
+
+/* Of machines with interrupt controllers: see lib/machine.c. */
+#define APIC_PD		0x30000		/* of the fourth GiB, where the controllers are */
+#define START_PAGE	0x31000		/* where a start-up IPI leads to */
+#define SCRIPT(cpu)	(0x32000 + (cpu) * 0x1000)
+#define COUNTS(cpu)	(0x36000 + (cpu) * 0x1000)
+#define ORDER		0x3a000
+#define ORDER_BYTES	(ORDER + 0x100)
+#define EOI_BY		0x3b000		/* enum eoi_by */
+#define WORD(n)		(0x3b100 + 8 * (n))
+#define CPU_STACK(cpu)	(0xa1000 + (cpu) * 0x1000)
+
 #define DATA		0x40000
 #define DATA_SIZE	0x40000
 #define STACK		0x81000
@@ -41,6 +53,9 @@
 #define IST_TOP(n)	(0x90000 + (n) * 0x2000)
 
 #define MMIO		0x10000000
+
+#define LAPIC_PAGE	0xfee00000
+#define IOAPIC_PAGE	0xfec00000
 
 #define SEL_CODE	0x08
 #define SEL_DATA	0x10

@@ -2,8 +2,9 @@
 /*
  * vm.c - making and unmaking a VM with one vCPU, and plain calls of ioctls.
  *
- * No in-kernel interrupt controller is ever asked for.  The processor's first
- * state is made in long_mode.c, running is in run.c.
+ * In-kernel interrupt controllers there are only where they are asked for, with
+ * machine.c.  The processor's first state is made in long_mode.c, running is in
+ * run.c.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include "kvm_lib.h"
 
 #define CPUID_ENTRIES	256
+#define CPUID_TSC_DEADLINE	(1 << 24)	/* leaf 1, ECX */
+#define SPLIT_PINS	24
 
 /* Intel's processors without unrestricted guests want these three pages. */
 #define TSS_ADDRESS		0xfffbd000UL
@@ -62,10 +65,11 @@ int vm_enable_cap(struct vm *vm, unsigned int cap, uint64_t arg)
 	return vm_ioctl(vm, KVM_ENABLE_CAP, &enable);
 }
 
-/* What the host supports is what the guest gets. */
+/* What the host supports is what the guest gets; the APIC's deadline is supported and not said. */
 static int vcpu_set_cpuid(struct vm *vm)
 {
 	struct kvm_cpuid2 *cpuid;
+	unsigned int i;
 	int err;
 
 	cpuid = calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
@@ -73,6 +77,9 @@ static int vcpu_set_cpuid(struct vm *vm)
 		return -ENOMEM;
 	cpuid->nent = CPUID_ENTRIES;
 	err = ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) < 0 ? -errno : 0;
+	for (i = 0; vm->caps & (VM_IRQCHIP | VM_SPLIT) && i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == 1)
+			cpuid->entries[i].ecx |= CPUID_TSC_DEADLINE;
 	if (!err)
 		err = vcpu_ioctl(vm, KVM_SET_CPUID2, cpuid);
 	free(cpuid);
@@ -90,17 +97,21 @@ static const char *vm_enable_caps(struct vm *vm)
 	if (vm->caps & VM_EXACT && kvm_check(vm->fd, KVM_CAP_X86_EXACT_STATE) &&
 	    vm_enable_cap(vm, KVM_CAP_X86_EXACT_STATE, KVM_EXACT_VERSION))
 		return "KVM_CAP_X86_EXACT_STATE cannot be enabled";
+	if (vm->caps & VM_IRQCHIP && vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL))
+		return "KVM_CREATE_IRQCHIP";
+	if (vm->caps & VM_SPLIT && vm_enable_cap(vm, KVM_CAP_SPLIT_IRQCHIP, SPLIT_PINS))
+		return "KVM_CAP_SPLIT_IRQCHIP cannot be enabled";
 	return NULL;
 }
 
-static const char *vm_create_vcpu(struct vm *vm)
+static const char *vm_create_vcpu(struct vm *vm, unsigned long id)
 {
 	int size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
 	if (size < (int)sizeof(struct kvm_run))
 		return "KVM_GET_VCPU_MMAP_SIZE";
 	vm->run_size = size;
-	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0L);
+	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, id);
 	if (vm->vcpu < 0)
 		return "KVM_CREATE_VCPU";
 	vm->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu, 0);
@@ -137,7 +148,29 @@ const char *vm_create_on(struct vm *vm, unsigned int flags, uint8_t *mem)
 	if (vm_slot(vm, 0, 0, 0, MEM_SIZE, mem))
 		return "KVM_SET_USER_MEMORY_REGION";
 	wrong = vm_enable_caps(vm);
-	return wrong ?: vm_create_vcpu(vm);
+	return wrong ?: vm_create_vcpu(vm, 0);
+}
+
+/**
+ * vm_add_vcpu() - another vCPU for a VM
+ * @vm: filled in: the same VM, but with this vCPU.  vm_destroy() ends it, before @first
+ * @first: as vm_create() made it
+ * @id: its number
+ *
+ * The vCPU is as the kernel made it.
+ *
+ * Return: NULL, or the step that failed, errno telling why.
+ */
+const char *vm_add_vcpu(struct vm *vm, const struct vm *first, unsigned int id)
+{
+	*vm = *first;
+	vm->run = NULL;
+	vm->vcpu = -1;
+	vm->fd = dup(first->fd);
+	vm->kvm = dup(first->kvm);
+	if (vm->fd < 0 || vm->kvm < 0)
+		return "dup()";
+	return vm_create_vcpu(vm, id);
 }
 
 /*

@@ -10,7 +10,7 @@ VM_FIXTURE(pae)
 #define PDPT_AT		DATA
 #define LOW		(DATA + 0x1000)		/* the first 2 MiB, where they are */
 #define HIGH		(DATA + 0x2000)		/* the same again at 1 GiB */
-#define WORD		(DATA + 0x3000)
+#define TARGET		(DATA + 0x3000)
 #define PRESENT		1ULL
 #define PAGE_2M		0xe7ULL
 #define RESERVED	(1ULL << 5)
@@ -52,7 +52,7 @@ static void map(struct vm *vm, uint64_t more)
 	put64(vm, PDPT_AT + 8, HIGH | PRESENT | more);
 	put64(vm, LOW, PAGE_2M);
 	put64(vm, HIGH, PAGE_2M);
-	vm->mem[WORD] = 0x5a;
+	vm->mem[TARGET] = 0x5a;
 }
 
 /* Flat 32-bit code, with paging or still without. */
@@ -137,7 +137,7 @@ TEST_F(pae, copies)
 	/* memory says something else by now: the copies count */
 	put64(self->vm, PDPT_AT + 8, 0);
 	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_SREGS2, &sregs2));
-	self->vm->mem[WORD] = 0xa5;
+	self->vm->mem[TARGET] = 0xa5;
 	ASSERT_OUT(self->vm, PORT_DATA);
 	EXPECT_EQ(0xa5U, al(self->vm));
 }
