@@ -10,6 +10,7 @@
 #ifndef SELFTESTS_KVM_MACHINE_H
 #define SELFTESTS_KVM_MACHINE_H
 
+#include <sched.h>
 #include "kvm_lib.h"
 
 #define MACHINE_CPUS	4
@@ -81,6 +82,8 @@ const char *machine_run(struct machine *m, unsigned int seconds);
 /* The same in two halves, with the test's own doings between. */
 const char *machine_begin(struct machine *m);
 const char *machine_end(struct machine *m, unsigned int seconds);
+/* Where a vCPU's thread may run, between the two. */
+void machine_affinity(unsigned int cpu, const cpu_set_t *set);
 uint64_t count_of(struct machine *m, unsigned int cpu, unsigned int vector);
 uint64_t word_at(struct machine *m, uint64_t address);
 /* Waits until a word is what is wanted, or more; false after some seconds. */

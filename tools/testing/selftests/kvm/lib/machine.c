@@ -322,6 +322,12 @@ const char *machine_run(struct machine *m, unsigned int seconds)
 	return machine_begin(m) ?: machine_end(m, seconds);
 }
 
+void machine_affinity(unsigned int cpu, const cpu_set_t *set)
+{
+	if (runners[cpu].runs)
+		pthread_setaffinity_np(runners[cpu].thread, sizeof(*set), set);
+}
+
 /* --- what came of it ------------------------------------------------------------------ */
 
 uint64_t word_at(struct machine *m, uint64_t address)
