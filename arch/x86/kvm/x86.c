@@ -506,8 +506,11 @@ static void hear_waiting_breakpoints(struct vcpu_state *state, struct vcpu_event
 /* Into the machine, what other CPUs have left: a call that sets part of it keeps the rest. */
 void x86_collect_events(struct kvm_vcpu *vcpu)
 {
-	u32 notes = atomic_fetch_andnot(INBOX_EVENTS | INBOX_SIPI_VECTOR, &vcpu->arch.inbox);
+	u32 notes;
 
+	if (!(atomic_read(&vcpu->arch.inbox) & INBOX_EVENTS))
+		return;
+	notes = atomic_fetch_andnot(INBOX_EVENTS | INBOX_SIPI_VECTOR, &vcpu->arch.inbox);
 	run_hear(&vcpu->arch.events, notes);
 }
 

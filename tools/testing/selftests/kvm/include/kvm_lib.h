@@ -116,6 +116,8 @@ struct image {
 	struct kvm_fpu fpu;
 	bool has_exact;
 	struct kvm_exact_state exact;
+	bool has_lapic;
+	struct kvm_lapic_state lapic;
 };
 
 /*

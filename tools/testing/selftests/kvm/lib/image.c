@@ -119,6 +119,9 @@ int image_get(struct vm *vm, struct image *image)
 		err = get_fpu(vm, image);
 	if (err)
 		return err;
+	image->has_lapic = vm->caps & (VM_IRQCHIP | VM_SPLIT);
+	if (image->has_lapic && vcpu_ioctl(vm, KVM_GET_LAPIC, &image->lapic))
+		return -errno;
 	get_msrs(vm, image);
 	err = vcpu_ioctl(vm, KVM_GET_DEBUGREGS, &image->debugregs);
 	if (!err)
@@ -142,6 +145,8 @@ int image_set(struct vm *vm, struct image *image)
 
 	if (!err)
 		err = set_fpu(vm, image);
+	if (!err && image->has_lapic)
+		err = vcpu_ioctl(vm, KVM_SET_LAPIC, &image->lapic);
 	if (!err)
 		err = set_msrs(vm, image);
 	if (!err)

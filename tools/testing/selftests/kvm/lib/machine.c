@@ -117,13 +117,6 @@ void machine_eoi(struct machine *m, enum eoi_by by)
 	put_word(m->cpu[0].mem, EOI_BY, by);
 }
 
-static int move_lapic(struct vm *from, struct vm *to)
-{
-	struct kvm_lapic_state state;
-
-	return vcpu_ioctl(from, KVM_GET_LAPIC, &state) ?: vcpu_ioctl(to, KVM_SET_LAPIC, &state);
-}
-
 static int move_chips(struct vm *from, struct vm *to)
 {
 	struct kvm_irqchip chip = { 0 };
@@ -150,8 +143,7 @@ const char *machine_move(struct machine *m)
 	if (m->cpu[0].caps & VM_IRQCHIP && move_chips(&m->cpu[0], &next.cpu[0]))
 		return "the chips";
 	for (i = 0; i < m->cpus; i++)
-		if (image_get(&m->cpu[i], &image) || image_set(&next.cpu[i], &image) ||
-		    move_lapic(&m->cpu[i], &next.cpu[i]))
+		if (image_get(&m->cpu[i], &image) || image_set(&next.cpu[i], &image))
 			return "a vCPU's state";
 	machine_destroy(m);
 	*m = next;

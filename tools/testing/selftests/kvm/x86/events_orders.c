@@ -3,6 +3,9 @@
  * The seven state ioctls of a vCPU, in all of their 5040 orders, with something
  * pending of every kind: the SETs lead to one guest, the GETs to one image.
  *
+ * With a local APIC in the kernel, its registers take the place of the FPU's,
+ * which have nothing to do with events.
+ *
  * Before each order everything in the vCPU is overwritten with something else
  * that is pending, so that nothing is right because it was there already.
  */
@@ -32,6 +35,7 @@ FIXTURE(orders) {
 
 FIXTURE_VARIANT(orders) {
 	void (*pend)(struct image *image);
+	unsigned int flags;	/* of the VM */
 };
 
 static void nothing(struct image *image)
@@ -129,6 +133,54 @@ static void triple_fault(struct image *image)
 	image->events.triple_fault.pending = 1;
 }
 
+/* Local APICs: enabled, with something that waits, is in service, or is kept back. */
+
+#define APIC_TPR	0x80
+#define APIC_SVR	0xf0
+#define APIC_ISR	0x100
+#define APIC_IRR	0x200
+
+static void put_lapic(struct image *image, unsigned int offset, uint32_t value)
+{
+	memcpy(image->lapic.regs + offset, &value, sizeof(value));
+}
+
+static void lapic_waits(struct image *image)
+{
+	put_lapic(image, APIC_SVR, 0x1ff);
+	put_lapic(image, APIC_IRR + 0x20, 1 << 5);
+	put_lapic(image, APIC_TPR, 0x2a);
+	image->sregs.cr8 = 2;
+}
+
+static void lapic_kept_back(struct image *image)
+{
+	lapic_waits(image);
+	put_lapic(image, APIC_TPR, 0x5a);
+	image->sregs.cr8 = 5;
+}
+
+/* Case 77: acknowledged, not delivered. */
+static void lapic_in_service(struct image *image)
+{
+	interrupt(image);
+	put_lapic(image, APIC_SVR, 0x1ff);
+	put_lapic(image, APIC_ISR + 0x20, 1);
+	put_lapic(image, APIC_IRR + 0x10, 1 << 7);
+}
+
+static void lapic_halted(struct image *image)
+{
+	lapic_waits(image);
+	image->mp_state.mp_state = KVM_MP_STATE_HALTED;
+}
+
+static void lapic_and_nmi(struct image *image)
+{
+	lapic_waits(image);
+	image->events = events_nmi(0, 1, 0);
+}
+
 #define KIND(name)	FIXTURE_VARIANT_ADD(orders, name) { .pend = name }
 
 KIND(nothing);
@@ -147,6 +199,15 @@ KIND(behind_mov_ss);
 KIND(several);
 KIND(halted);
 KIND(triple_fault);
+
+#define APIC_KIND(name)	\
+	FIXTURE_VARIANT_ADD(orders, name) { .pend = name, .flags = VM_IRQCHIP }
+
+APIC_KIND(lapic_waits);
+APIC_KIND(lapic_kept_back);
+APIC_KIND(lapic_in_service);
+APIC_KIND(lapic_halted);
+APIC_KIND(lapic_and_nmi);
 
 /* Registers that say by their values which image they are of. */
 static void tag(struct image *image, unsigned int tag)
@@ -188,6 +249,8 @@ static int set_part(struct vm *vm, struct image *image, enum part part)
 	case SREGS:
 		return vcpu_ioctl(vm, KVM_SET_SREGS, &image->sregs);
 	case XSAVE:
+		if (image->has_lapic)
+			return vcpu_ioctl(vm, KVM_SET_LAPIC, &image->lapic);
 		if (!image->has_xsave)
 			return vcpu_ioctl(vm, KVM_SET_FPU, &image->fpu);
 		return vcpu_ioctl(vm, KVM_SET_XSAVE, &image->xsave);
@@ -214,6 +277,8 @@ static int get_part(struct vm *vm, struct image *image, enum part part)
 	case SREGS:
 		return vcpu_ioctl(vm, KVM_GET_SREGS, &image->sregs);
 	case XSAVE:
+		if (image->has_lapic)
+			return vcpu_ioctl(vm, KVM_GET_LAPIC, &image->lapic);
 		if (!image->has_xsave)
 			return vcpu_ioctl(vm, KVM_GET_FPU, &image->fpu);
 		return vcpu_ioctl(vm, KVM_GET_XSAVE, &image->xsave);
@@ -232,7 +297,7 @@ static int get_part(struct vm *vm, struct image *image, enum part part)
 
 FIXTURE_SETUP(orders)
 {
-	VM_SETUP(self->vm, 0);
+	VM_SETUP(self->vm, variant->flags);
 	NEED_CAP(self->vm, KVM_CAP_EXCEPTION_PAYLOAD);
 	NEED_CAP(self->vm, KVM_CAP_X86_TRIPLE_FAULT_EVENT);
 	self->noise = calloc(1, sizeof(*self->noise));
@@ -249,6 +314,11 @@ FIXTURE_SETUP(orders)
 	self->noise->sregs.interrupt_bitmap[2] = 1ULL << (0x99 - 0x80);
 	self->noise->events.interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
 	self->noise->events.nmi.masked = 1;
+	put_lapic(self->noise, APIC_SVR, 0x1ff);
+	put_lapic(self->noise, APIC_IRR + 0x60, 0xff);
+	put_lapic(self->noise, APIC_ISR + 0x70, 0xff);
+	put_lapic(self->noise, APIC_TPR, 0xf7);
+	self->noise->sregs.cr8 = 0xf;
 	say_all(&self->noise->events);
 	tag(self->wanted, 5);
 	variant->pend(self->wanted);
@@ -283,7 +353,7 @@ static void make_order(unsigned int number, enum part order[PARTS])
 static const char *order_text(const enum part order[PARTS])
 {
 	static const char *const names[] = {
-		"REGS", "SREGS", "XSAVE", "MSRS", "DEBUGREGS", "MP_STATE", "EVENTS",
+		"REGS", "SREGS", "XSAVE or LAPIC", "MSRS", "DEBUGREGS", "MP_STATE", "EVENTS",
 	};
 	static char text[80];
 	unsigned int i, n = 0;
