@@ -310,9 +310,9 @@ static bool begin_quietly(struct kvm_vcpu *vcpu, const struct event_gates *gates
 }
 
 /*
- * Behind one from the PICs there may be another, theirs or the APIC's, that the handler's flag alone
- * keeps back.  And an acknowledge can end a service, and so let the PIT send its next: a note that
- * nobody interrupts this CPU for.
+ * Behind one from the PICs there may be another, theirs or the APIC's, that IF alone keeps back
+ * while the handler runs.  And an acknowledge can end a service, and so let the PIT send its next:
+ * a note that nobody interrupts this CPU for.
  */
 static void acknowledge(struct kvm_vcpu *vcpu, struct event_plan *plan)
 {
@@ -426,7 +426,7 @@ static int host_work(struct kvm_vcpu *vcpu)
 {
 	if (likely(!host_has_work()))
 		return TO_GUEST;
-	/* no image has what userspace is yet to be told of, and a signal is when images are taken */
+	/* what userspace is yet to be told of is in no image, and signals are when those are taken */
 	if (unlikely(apic_may_tell(&vcpu->arch.irq)) && apic_tells(vcpu))
 		return TO_USER;
 	cond_resched();

@@ -150,7 +150,7 @@ static struct kvm_vcpu *lowest_receiver(struct kvm *kvm, struct kvm_vcpu *from,
 		if (!turn--)
 			break;
 	}
-	/* fewer than were counted, if APICs change meanwhile: as long as there is one, it takes it */
+	/* fewer than were counted, if APICs change meanwhile: if there is one, it takes it */
 	return last;
 }
 
@@ -445,7 +445,8 @@ long irq_signal_msi(struct kvm *kvm, void __user *argp)
 	if (!kvm_arch_irqchip_in_kernel(kvm))
 		return -EINVAL;
 	r = route_parse_msi(&msi, &rules, &route);
-	return r ?: send_msi(kvm, route.address, route.data);
+	/* that nobody takes it is the guest's doing, and no error of the VMM's */
+	return r ?: max(send_msi(kvm, route.address, route.data), 0);
 }
 
 long irq_line(struct kvm *kvm, void __user *argp, bool status)
@@ -483,10 +484,9 @@ static long enable_split(struct kvm *kvm, u64 pins)
 
 	if (pins > ROUTE_MAX_GSIS)
 		return -EINVAL;
-	if (kvm->arch.irqs.where != IRQ_USERSPACE)
+	/* not -EINVAL for the latter, as of KVM_CREATE_IRQCHIP: Linux has it so */
+	if (kvm->arch.irqs.where != IRQ_USERSPACE || atomic_read(&kvm->online_vcpus))
 		return -EEXIST;
-	if (atomic_read(&kvm->online_vcpus))
-		return -EINVAL;
 	r = irq_routes_empty(kvm);
 	if (r)
 		return r;
