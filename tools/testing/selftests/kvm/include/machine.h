@@ -38,6 +38,7 @@ enum op {
 	OP_TSC_MSR,	/* TSC + @b to MSR @a */
 	OP_DELAY,	/* interrupts on, @b cycles of the TSC */
 	OP_CLI_HALT,	/* HLT as things are */
+	OP_HALT_NEXT,	/* halting, until the word at @a is larger than at the last such step */
 	OPS
 };
 

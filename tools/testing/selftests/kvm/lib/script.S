@@ -44,6 +44,7 @@ script_ops:
 	.long op_tsc_msr - script_ops
 	.long op_delay - script_ops
 	.long op_cli_halt - script_ops
+	.long op_halt_next - script_ops
 
 op_done:
 	out %al, $PORT_DONE
@@ -130,6 +131,15 @@ op_halt_until:
 	hlt
 	cli
 	jmp op_halt_until
+
+op_halt_next:
+	inc %r13
+1:	cmp %r13, (%rcx)
+	jae script_next
+	sti
+	hlt
+	cli
+	jmp 1b
 
 op_inc:
 	lock incq (%rcx)

@@ -33,6 +33,7 @@ static void program_pics(struct machine *m)
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		outb(m, words[i][0], words[i][1]);
+	step_enable(m, 0, false);
 	step(m, 0, OP_WRITE, LAPIC_PAGE + APIC_LINT0, LVT_EXTINT);
 }
 
@@ -205,7 +206,7 @@ TEST_F(pit, state_is_moved)
 	EXPECT_EQ(11932, state.channels[0].count);
 	EXPECT_EQ(2, state.channels[0].mode);
 	EXPECT_EQ(0x1234, state.channels[1].count);
-	EXPECT_EQ(0, state.flags);
+	EXPECT_EQ(KVM_PIT_FLAGS_SPEAKER_DATA_ON, state.flags);
 	ASSERT_EQ(NULL, (void *)machine_create(next, 1, VM_IRQCHIP));
 	ASSERT_EQ(0, vm_ioctl(&next->cpu[0], KVM_CREATE_PIT2, &config));
 	ASSERT_EQ(0, vm_ioctl(&next->cpu[0], KVM_SET_PIT2, &state));
