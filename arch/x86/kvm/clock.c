@@ -115,18 +115,24 @@ static bool settle(struct kvm *kvm, const struct moment *at)
 	return true;
 }
 
-/* No vCPU enters before all others have left with what they knew of it. */
+/*
+ * The line is another one.  Who is told of it waits for tsc_lock, which the caller holds: none
+ * enters with the new line before all have left with the old one.
+ */
+static void tell_all(struct kvm *kvm)
+{
+	kvm_request_all(kvm, KVM_REQ_CLOCK);
+}
+
 static void clock_settle(struct kvm *kvm)
 {
 	struct moment now;
-	bool moved;
 
 	spin_lock(&kvm->arch.tsc_lock);
 	now = moment_now();
-	moved = settle(kvm, &now);
+	if (settle(kvm, &now))
+		tell_all(kvm);
 	spin_unlock(&kvm->arch.tsc_lock);
-	if (moved)
-		kvm_request_all(kvm, KVM_REQ_CLOCK);
 }
 
 void clock_vm_create(struct kvm *kvm)
@@ -302,11 +308,11 @@ long clock_set(struct kvm *kvm, const struct kvm_clock_data __user *argp)
 	now = moment_now();
 	r = pvclock_later(&data.clock, data.flags & KVM_CLOCK_REALTIME ? data.realtime : now.real,
 			  now.real);
-	if (!r)
+	if (!r) {
 		set_line(&kvm->arch.clock, &now, data.clock);
+		tell_all(kvm);
+	}
 	spin_unlock(&kvm->arch.tsc_lock);
-	if (!r)
-		kvm_request_all(kvm, KVM_REQ_CLOCK);
 	return r;
 }
 
