@@ -426,7 +426,7 @@ static int host_work(struct kvm_vcpu *vcpu)
 {
 	if (likely(!host_has_work()))
 		return TO_GUEST;
-	/* what userspace is yet to be told of is in no image, and signals are when those are taken */
+	/* what userspace is yet to be told of is in no image: signals are when those are taken */
 	if (unlikely(apic_may_tell(&vcpu->arch.irq)) && apic_tells(vcpu))
 		return TO_USER;
 	cond_resched();

@@ -328,15 +328,7 @@ static void get_chip(struct irq_chips *chips, struct kvm_irqchip *chip)
 	raw_spin_unlock_irqrestore(&chips->lock, flags);
 }
 
-/* The lines are as the new state has them, whoever has driven them before. */
-static void set_sources(u8 *sources, unsigned int count, u32 lines)
-{
-	unsigned int i;
-
-	for (i = 0; i < count; i++)
-		sources[i] = lines >> i & 1 ? BIT(IRQ_SOURCE_USERSPACE) : 0;
-}
-
+/* Who drives a line goes on driving it; the first to change it says what it is from then on. */
 static int set_chip(struct irq_chips *chips, const struct kvm_irqchip *chip)
 {
 	unsigned long flags;
@@ -346,13 +338,9 @@ static int set_chip(struct irq_chips *chips, const struct kvm_irqchip *chip)
 	if (chip->chip_id == KVM_IRQCHIP_IOAPIC) {
 		u32 pins = ioapic_set_state(&chips->ioapic, &chip->chip.ioapic);
 
-		set_sources(chips->ioapic_sources, IOAPIC_PINS, chips->ioapic.lines);
 		serve(chips, pins);
 	} else {
 		r = pic_set_state(&chips->pic, chip->chip_id, &chip->chip.pic);
-		if (!r)
-			set_sources(&chips->pic_sources[chip->chip_id * 8], 8,
-				    chips->pic.chips[chip->chip_id].line);
 		tell_output(chips);
 	}
 	raw_spin_unlock_irqrestore(&chips->lock, flags);
