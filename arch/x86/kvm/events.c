@@ -134,6 +134,33 @@ void events_nmi(struct vcpu_events *ev)
 	ev->nmi_pending = min_t(u8, ev->nmi_pending + 1, nmi_limit(ev));
 }
 
+void events_smi(struct vcpu_events *ev)
+{
+	ev->smi_pending = true;
+}
+
+/* Masked, the latch has room for one. */
+static void mask_nmis(struct vcpu_events *ev, bool mask)
+{
+	ev->nmi_mask = mask ? NMI_MASKED : NMI_OPEN;
+	ev->nmi_pending = min(ev->nmi_pending, nmi_limit(ev));
+}
+
+void events_smm_begun(struct vcpu_events *ev)
+{
+	ev->smi_pending = false;
+	ev->in_smm = true;
+	ev->smm_inside_nmi = ev->nmi_mask != NMI_OPEN;
+	mask_nmis(ev, true);
+}
+
+void events_smm_ended(struct vcpu_events *ev)
+{
+	mask_nmis(ev, ev->smm_inside_nmi);
+	ev->in_smm = false;
+	ev->smm_inside_nmi = false;
+}
+
 void events_irq(struct vcpu_events *ev, u8 vector)
 {
 	ev->irq = (struct event){ .kind = EVENT_IRQ, .vector = vector };
@@ -165,6 +192,7 @@ void events_initialised(struct vcpu_events *ev, bool boot)
 	u32 waits = ev->sipi ? KVM_MP_STATE_SIPI_RECEIVED : KVM_MP_STATE_INIT_RECEIVED;
 
 	*ev = (struct vcpu_events){
+		.smi_pending = ev->smi_pending,
 		.sipi_vector = ev->sipi_vector,
 		.mp_state = boot ? KVM_MP_STATE_RUNNABLE : waits,
 	};
@@ -177,6 +205,29 @@ bool events_take_sipi(struct vcpu_events *ev, u8 *vector)
 	ev->mp_state = KVM_MP_STATE_RUNNABLE;
 	*vector = ev->sipi_vector;
 	return true;
+}
+
+/* Waits for an INIT or a SIPI, deaf to all else (SDM vol. 3, 24.4.2, wait-for-SIPI). */
+static bool is_unstarted(const struct vcpu_events *ev)
+{
+	return ev->mp_state != KVM_MP_STATE_RUNNABLE && ev->mp_state != KVM_MP_STATE_HALTED;
+}
+
+bool events_contradict(const struct vcpu_events *ev)
+{
+	return ev->in_smm && is_unstarted(ev);
+}
+
+/* An instruction boundary: what has begun, or was raised there, is of the instruction before. */
+static bool smi_goes(const struct vcpu_events *ev)
+{
+	return events_smi_due(ev) && !is_unstarted(ev) && !events_first(ev) &&
+	       ev->irq.kind != EVENT_SOFT_IRQ;
+}
+
+static bool init_goes(const struct vcpu_events *ev)
+{
+	return ev->init && !ev->in_smm;
 }
 
 static bool nmi_open(const struct vcpu_events *ev, const struct event_gates *gates)
@@ -267,7 +318,9 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 	}
 	if (ev->shutdown)
 		return (struct event_plan){ .shutdown = true };
-	if (ev->init)
+	if (smi_goes(ev))
+		return (struct event_plan){ .smi = true };
+	if (init_goes(ev))
 		return (struct event_plan){ .init = true };
 	plan.from = choose(ev, gates);
 	plan.inject = chosen_event(ev, plan.from);
@@ -294,7 +347,8 @@ struct event_plan events_plan(const struct vcpu_events *ev, const struct event_g
 	 */
 	held = nmi_left && (!masked || begun_left);
 	plan.again = plan.from != FROM_NOWHERE &&
-		     (held || gates->stepped || event_is_soft(&plan.inject));
+		     (held || events_smi_due(ev) || gates->stepped ||
+		      event_is_soft(&plan.inject));
 	plan.step = plan.from == FROM_NOWHERE &&
 		    (held || gates->trap_waits || (plan.iret_goes && nmi_left));
 	return plan;
@@ -409,11 +463,11 @@ void events_iret(struct vcpu_events *ev)
 
 bool events_wake(const struct vcpu_events *ev, const struct event_gates *gates)
 {
-	if (ev->shutdown || ev->init || ev->mp_state == KVM_MP_STATE_SIPI_RECEIVED)
+	if (ev->shutdown || init_goes(ev) || ev->mp_state == KVM_MP_STATE_SIPI_RECEIVED)
 		return true;
-	if (ev->mp_state != KVM_MP_STATE_RUNNABLE && ev->mp_state != KVM_MP_STATE_HALTED)
+	if (is_unstarted(ev))
 		return false;
-	return events_first(ev) || ev->irq.kind == EVENT_SOFT_IRQ ||
+	return events_first(ev) || events_smi_due(ev) || ev->irq.kind == EVENT_SOFT_IRQ ||
 	       ((ev->irq.kind || gates->irq_offered) && gates->if_set) ||
 	       (ev->nmi_pending && ev->nmi_mask == NMI_OPEN);
 }
@@ -465,7 +519,7 @@ void events_get(const struct vcpu_events *ev, const struct event_abi *abi, u8 sh
 		.flags = events_flags(abi),
 		.interrupt.shadow = shadow,
 	};
-	if (events_idle(ev))
+	if (events_idle(ev) && !ev->in_smm)
 		return;
 	get_exception(ev, abi, out);
 	if (ev->irq.kind == EVENT_IRQ) {
@@ -476,6 +530,9 @@ void events_get(const struct vcpu_events *ev, const struct event_abi *abi, u8 sh
 	out->nmi.pending = ev->nmi_pending;
 	out->nmi.masked = ev->nmi_mask != NMI_OPEN;
 	out->triple_fault.pending = ev->shutdown && abi->triple_fault;
+	out->smi.smm = ev->in_smm;
+	out->smi.pending = ev->smi_pending;
+	out->smi.smm_inside_nmi = ev->smm_inside_nmi;
 	out->smi.latched_init = ev->init;
 	if (ev->init ? ev->sipi : ev->mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
 		out->sipi_vector = ev->sipi_vector;
@@ -490,10 +547,7 @@ static bool set_is_valid(const struct event_abi *abi, const struct kvm_vcpu_even
 	/* a SIPI and an INIT may be said, and are nobody's without an APIC in the kernel */
 	if (in->flags & ~(events_flags(abi) | KVM_VCPUEVENT_VALID_SIPI_VECTOR))
 		return false;
-	if (exception && (in->exception.nr >= EXCEPTIONS || in->exception.nr == VECTOR_NMI))
-		return false;
-	return !(in->flags & KVM_VCPUEVENT_VALID_SMM) ||
-	       !(in->smi.smm || in->smi.pending || in->smi.smm_inside_nmi);
+	return !exception || (in->exception.nr < EXCEPTIONS && in->exception.nr != VECTOR_NMI);
 }
 
 /*
@@ -534,10 +588,18 @@ static void set_irq(struct vcpu_events *ev, const struct kvm_vcpu_events *in)
 static void set_nmi(struct vcpu_events *ev, const struct kvm_vcpu_events *in)
 {
 	ev->nmi_begun = in->nmi.injected;
-	ev->nmi_mask = in->nmi.masked ? NMI_MASKED : NMI_OPEN;
 	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		ev->nmi_pending = in->nmi.pending;
-	ev->nmi_pending = min(ev->nmi_pending, nmi_limit(ev));
+	mask_nmis(ev, in->nmi.masked);
+}
+
+static void set_smm(struct vcpu_events *ev, const struct kvm_vcpu_events *in)
+{
+	if (!(in->flags & KVM_VCPUEVENT_VALID_SMM))
+		return;
+	ev->smi_pending = in->smi.pending;
+	ev->in_smm = in->smi.smm;
+	ev->smm_inside_nmi = in->smi.smm && in->smi.smm_inside_nmi;
 }
 
 /*
@@ -565,6 +627,9 @@ int events_set(struct vcpu_events *ev, const struct event_abi *abi, u8 *shadow,
 		return -EINVAL;
 	*ev = (struct vcpu_events){
 		.nmi_pending = old.nmi_pending,
+		.smi_pending = old.smi_pending,
+		.in_smm = old.in_smm,
+		.smm_inside_nmi = old.smm_inside_nmi,
 		.init = old.init,
 		.sipi = old.sipi,
 		.sipi_vector = old.sipi_vector,
@@ -573,6 +638,7 @@ int events_set(struct vcpu_events *ev, const struct event_abi *abi, u8 *shadow,
 	set_exception(ev, in);
 	set_irq(ev, in);
 	set_nmi(ev, in);
+	set_smm(ev, in);
 	if (abi->apic)
 		set_startup(ev, in);
 	ev->shutdown = in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT ? in->triple_fault.pending :

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * events.h - what a vCPU takes next: exceptions, interrupts, NMIs, INIT, SIPI, shutdown.
+ * events.h - what a vCPU takes next: exceptions, interrupts, NMIs, SMIs, INIT, SIPI, shutdown.
  *
  * One struct holds all of it, one function (events_plan) decides, and the
  * backends only translate the decision.  No other place in the tree asks
@@ -8,7 +8,7 @@
  * Documentation/virt/kvm/events.rst; tools/testing/kvm/events checks it over
  * all its states.
  *
- * SDM vol. 3, 6.9 (priorities) and 26; APM vol. 2, 8.5 and 15.20 to 15.22.
+ * SDM vol. 3, 6.9 (priorities), 26 and 31 (SMM); APM vol. 2, 8.5, 10.3 and 15.20 to 15.22.
  */
 #ifndef ARCH_X86_KVM_EVENTS_H
 #define ARCH_X86_KVM_EVENTS_H
@@ -72,6 +72,9 @@ enum nmi_mask {
  * @nmi_mask:	enum nmi_mask
  * @shutdown:	a triple fault that userspace has not been told of
  * @fault_restored: @fault came by events_set(), not by the vCPU's own doing
+ * @smi_pending: an SMI is latched
+ * @in_smm:	in system management mode, from an SMI to RSM: no SMI and no INIT is taken
+ * @smm_inside_nmi: NMIs were masked when it began, and are again behind RSM; only with @in_smm
  * @init:	an INIT is latched
  * @sipi:	and a SIPI behind it
  * @sipi_vector: of @sipi, or of KVM_MP_STATE_SIPI_RECEIVED; the page where the vCPU starts
@@ -89,6 +92,9 @@ struct vcpu_events {
 	u8 nmi_mask;
 	bool shutdown;
 	bool fault_restored;
+	bool smi_pending;
+	bool in_smm;
+	bool smm_inside_nmi;
 	bool init;
 	bool sipi;
 	u8 sipi_vector;
@@ -121,12 +127,14 @@ struct event_gates {
  *		known when it has been acknowledged, between events_plan() and events_commit()
  * @from:	which slot of struct vcpu_events it comes from
  * @shutdown:	do not enter; report a triple fault
+ * @smi:	do not enter; save the state in SMRAM, begin SMM, as events_smm_begun() says, and
+ *		ask again
  * @init:	do not enter; reset the vCPU, as events_initialised() says, and ask again
  * @irq_window:	exit as soon as an interrupt can be taken
  * @nmi_window:	exit as soon as an NMI can be taken
- * @again:	exit right behind the delivery: at its handler's first instruction another goes or
- *		@stepped does; or @inject is soft, and an instruction of the guest's could make the
- *		same, which no exit would tell apart
+ * @again:	exit right behind the delivery: at its handler's first instruction another goes, an
+ *		SMI is taken or @stepped does; or @inject is soft, and an instruction of the guest's
+ *		could make the same, which no exit would tell apart
  * @watch_iret:	NMIs are masked, and not @iret_goes: exit at the next IRET; with virtual NMIs, if an
  *		IRET faults, for that has opened them
  * @iret_goes:	RIP stands at the IRET that opens the mask, and it runs: exit if it faults
@@ -138,6 +146,7 @@ struct event_plan {
 	struct event inject;
 	u8 from;
 	bool shutdown;
+	bool smi;
 	bool init;
 	bool irq_window;
 	bool nmi_window;
@@ -196,12 +205,12 @@ static inline u32 events_flags(const struct event_abi *abi)
 	       (abi->triple_fault ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
 }
 
-/* Is there nothing at all to decide on?  The common case of an exit, and of an image. */
+/* Is there nothing at all to decide on?  The common case of an exit; in SMM an image says so. */
 static inline bool events_idle(const struct vcpu_events *ev)
 {
 	/* one bit of mp_state is that of KVM_MP_STATE_SIPI_RECEIVED alone */
 	return !(ev->inflight.kind | ev->fault.kind | ev->irq.kind | ev->nmi_begun |
-		 ev->nmi_pending | ev->nmi_mask | ev->shutdown | ev->init |
+		 ev->nmi_pending | ev->nmi_mask | ev->shutdown | ev->smi_pending | ev->init |
 		 (ev->mp_state & KVM_MP_STATE_SIPI_RECEIVED));
 }
 
@@ -223,10 +232,17 @@ static inline bool events_first(const struct vcpu_events *ev)
 	return ev->inflight.kind | ev->fault.kind | ev->nmi_begun;
 }
 
+/* An SMI waits for nothing but an instruction boundary. */
+static inline bool events_smi_due(const struct vcpu_events *ev)
+{
+	return ev->smi_pending && !ev->in_smm;
+}
+
 /* Could an interrupt handed over now go out with the next entry? (ready_for_interrupt_injection) */
 static inline bool events_irq_ready(const struct vcpu_events *ev, const struct event_gates *gates)
 {
-	return events_irq_open(gates) && !events_first(ev) && !(ev->irq.kind | ev->shutdown);
+	return events_irq_open(gates) && !events_first(ev) && !events_smi_due(ev) &&
+	       !(ev->irq.kind | ev->shutdown);
 }
 
 void events_reset(struct vcpu_events *ev);
@@ -260,6 +276,18 @@ void events_nmi(struct vcpu_events *ev);
 /* The interrupt controller hands a vector over (KVM_INTERRUPT); one that waits is replaced. */
 void events_irq(struct vcpu_events *ev, u8 vector);
 
+/* An SMI arrives: latched, once; what comes in SMM is taken behind RSM. */
+void events_smi(struct vcpu_events *ev);
+
+/* The vCPU takes its SMI: NMIs are masked until RSM, or until an IRET in between. */
+void events_smm_begun(struct vcpu_events *ev);
+
+/* It executes RSM: the NMI mask is what it was before the SMI. */
+void events_smm_ended(struct vcpu_events *ev);
+
+/* Do the two ioctls together say what no processor can be: in SMM, and waiting for INIT or SIPI? */
+bool events_contradict(const struct vcpu_events *ev);
+
 /* An INIT arrives.  What came before it is void, and that is not looked at before it is taken. */
 void events_init(struct vcpu_events *ev);
 
@@ -267,7 +295,7 @@ void events_init(struct vcpu_events *ev);
 void events_sipi(struct vcpu_events *ev, u8 vector);
 
 /**
- * events_initialised - the vCPU takes its INIT: what is left is a SIPI behind it
+ * events_initialised - the vCPU takes its INIT: what is left is a SIPI behind it, and an SMI
  * @ev: the machine
  * @boot: this is the boot processor, which starts; others wait for their SIPI
  */
@@ -281,9 +309,10 @@ bool events_take_sipi(struct vcpu_events *ev, u8 *vector);
  * @ev: the machine, unchanged
  * @gates: the vCPU's registers
  *
- * Order: shutdown; an INIT; what has begun (exception, soft event) or was raised; an NMI begun; an
- * interrupt handed over, if the gates let it in; a latched NMI; one that a controller offers.  What
- * cannot go, or comes second, gets a window.
+ * Order: shutdown; an SMI, at an instruction boundary with nothing begun or raised there; an INIT,
+ * outside of SMM; what has begun (exception, soft event) or was raised; an NMI begun; an interrupt
+ * handed over, if the gates let it in; a latched NMI; one that a controller offers.  What cannot
+ * go, or comes second, gets a window.  No shadow holds an SMI: who saves the state saves it, too.
  */
 struct event_plan events_plan(const struct vcpu_events *ev, const struct event_gates *gates);
 
@@ -332,8 +361,7 @@ void events_get(const struct vcpu_events *ev, const struct event_abi *abi, u8 sh
  * @shadow: written if the flag says so
  * @in: a private copy of userspace's struct
  *
- * Return: 0, or -EINVAL for an unknown flag, a flag whose capability is off, an impossible vector,
- * or SMM state, which this kernel does not have.
+ * Return: 0, or -EINVAL for an unknown flag, a flag whose capability is off, an impossible vector.
  */
 int events_set(struct vcpu_events *ev, const struct event_abi *abi, u8 *shadow,
 	       const struct kvm_vcpu_events *in);

@@ -4,6 +4,7 @@
  *
  * Nothing is lost and nothing is guessed: a machine that is read and written is
  * the same machine, but that an IRET at RIP, which is met again, is only masked.
+ * SMM, INIT, SIPI and mp_state have words elsewhere, and are left as they are.
  * The 64 bytes of struct kvm_vcpu_events are events.c's.
  */
 #include "exact.h"
@@ -146,6 +147,8 @@ static struct event set_event(const struct kvm_exact_event *in)
 int exact_set(struct vcpu_events *ev, u8 *shadow, u64 *pending_db,
 	      const struct kvm_exact_state *in)
 {
+	const struct vcpu_events old = *ev;
+
 	if (!state_is_valid(in))
 		return -EINVAL;
 	*ev = (struct vcpu_events){
@@ -157,6 +160,14 @@ int exact_set(struct vcpu_events *ev, u8 *shadow, u64 *pending_db,
 		.nmi_mask = in->nmi_masked ? NMI_MASKED : NMI_OPEN,
 		.shutdown = in->triple_fault,
 		.fault_restored = in->raised.type,
+		/* the other ioctls' */
+		.smi_pending = old.smi_pending,
+		.in_smm = old.in_smm,
+		.smm_inside_nmi = old.smm_inside_nmi,
+		.init = old.init,
+		.sipi = old.sipi,
+		.sipi_vector = old.sipi_vector,
+		.mp_state = old.mp_state,
 	};
 	*shadow = in->shadow;
 	*pending_db = in->pending_dbg;

@@ -22,7 +22,7 @@ void exact_get(const struct vcpu_events *ev, u8 shadow, u64 pending_db,
 
 /**
  * exact_set - replace the machine by what exact_get() told of one
- * @ev: the machine; unchanged if refused
+ * @ev: the machine; unchanged if refused; SMM, INIT, SIPI and mp_state are kept
  * @shadow: written
  * @pending_db: written
  * @in: a private copy of userspace's struct

@@ -354,6 +354,28 @@ static void run_iret(const struct state *s)
 	run_fault(&t, W_OWN_GP);
 }
 
+/* It exits, and is executed in software: IF and shadow are what stands in SMRAM. */
+static void run_rsm(const struct state *s)
+{
+	struct state t = *s;
+	u8 shadow;
+
+	leave(&t, nothing, false, false, "at rsm");
+	events_smm_ended(&t.ev);
+	t.cpu.smm = false;
+	t.cpu.blocked = t.cpu.outer_blocked;
+	t.cpu.outer_blocked = false;
+	if (t.cpu.blocked)
+		t.owed.nmi = min_t(u8, t.owed.nmi, 1);
+	for (shadow = 0; shadow <= SHADOW_STI; shadow++) {
+		t.cpu.shadow = shadow;
+		t.cpu.if_set = false;
+		reach(&t, "rsm, IF=0");
+		t.cpu.if_set = true;
+		reach(&t, "rsm, IF=1");
+	}
+}
+
 static void run_soft(const struct state *s, u8 at, enum origin origin, u8 vector)
 {
 	struct state t = *s;
@@ -382,6 +404,8 @@ static void run_instruction(const struct state *s)
 		run_fault(s, W_OWN_GP);
 		run_fault(s, W_OWN_PF);
 		run_fault(s, W_DF);
+		if (s->cpu.smm)
+			run_rsm(s);
 	}
 	if (at == AT_ANYTHING || at == AT_IRET)
 		run_iret(s);
@@ -466,6 +490,13 @@ static void arrive(const struct state *s)
 	t.owed.irq = VECTOR_LOW;
 	t.owed.soft = 0;
 	reach(&t, "interrupt 14 arrives");
+
+	if (!machine->smm)
+		return;
+	t = *s;
+	events_smi(&t.ev);
+	t.owed.smi = true;
+	reach(&t, "SMI arrives");
 }
 
 /* The entry is made: what the plan takes has begun. */
@@ -495,6 +526,16 @@ static void acknowledge(struct state *t, struct event_plan *plan)
 	t->owed.irq = VECTOR_SHARED;
 }
 
+/* In software: the registers are in SMRAM, and new ones in their place. */
+static void begin_smm(struct state *t)
+{
+	events_smm_begun(&t->ev);
+	t->owed.smi = false;
+	t->owed.nmi = min(t->owed.nmi, t->cpu.blocked ? t->owed.nmi : 1);
+	t->cpu = (struct cpu){ .blocked = true, .smm = true, .outer_blocked = t->cpu.blocked };
+	reach(t, "SMI");
+}
+
 static void enter(const struct state *s, bool irq_wanted, bool stepped, bool offered)
 {
 	struct state t = *s;
@@ -515,6 +556,10 @@ static void enter(const struct state *s, bool irq_wanted, bool stepped, bool off
 		t.ev.shutdown = false;
 		t.owed.shutdown = false;
 		reach(&t, "shutdown is reported");
+		return;
+	}
+	if (plan.smi) {
+		begin_smm(&t);
 		return;
 	}
 	if (plan.from == FROM_CONTROLLER)

@@ -39,6 +39,8 @@ static const struct machine machines[] = {
 	{ .name = "VMX", .vendor = &vmx, .nmi_tracked = true },
 	{ .name = "SVM, real mode", .vendor = &svm, .real_mode = true },
 	{ .name = "VMX, real mode", .vendor = &vmx, .nmi_tracked = true, .real_mode = true },
+	{ .name = "SVM, SMIs", .vendor = &svm, .smm = true },
+	{ .name = "VMX, SMIs", .vendor = &vmx, .nmi_tracked = true, .smm = true },
 };
 
 const struct machine *machine;
@@ -110,6 +112,9 @@ static void pack_machine(struct packer *p, struct vcpu_events *ev)
 	PACK(p, ev->nmi_mask, 2);
 	PACK(p, ev->shutdown, 1);
 	PACK(p, ev->fault_restored, 1);
+	PACK(p, ev->smi_pending, 1);
+	PACK(p, ev->in_smm, 1);
+	PACK(p, ev->smm_inside_nmi, 1);
 }
 
 static void pack_rest(struct packer *p, struct state *s)
@@ -118,6 +123,8 @@ static void pack_rest(struct packer *p, struct state *s)
 	PACK(p, s->cpu.shadow, 2);
 	PACK(p, s->cpu.at, 3);
 	PACK(p, s->cpu.blocked, 1);
+	PACK(p, s->cpu.smm, 1);
+	PACK(p, s->cpu.outer_blocked, 1);
 	PACK(p, s->owed.exception, 4);
 	PACK(p, s->owed.begun, 1);
 	PACK(p, s->owed.payload, 1);
@@ -126,6 +133,7 @@ static void pack_rest(struct packer *p, struct state *s)
 	PACK(p, s->owed.soft, 8);
 	PACK(p, s->owed.nmi_begun, 1);
 	PACK(p, s->owed.nmi, 2);
+	PACK(p, s->owed.smi, 1);
 	PACK(p, s->owed.shutdown, 1);
 	PACK(p, s->phase, 2);
 	PACK(p, s->irq_window, 1);
@@ -206,16 +214,16 @@ static void print_state(const struct state *s)
 {
 	static const char *const phases[] = { "outside", "injecting", "fresh", "running" };
 
-	printf("%-9s if=%d shadow=%d at=%d blocked=%d |", phases[s->phase], s->cpu.if_set,
-	       s->cpu.shadow, s->cpu.at, s->cpu.blocked);
+	printf("%-9s if=%d shadow=%d at=%d blocked=%d%s |", phases[s->phase], s->cpu.if_set,
+	       s->cpu.shadow, s->cpu.at, s->cpu.blocked, s->cpu.smm ? " smm" : "");
 	print_event("inflight", &s->ev.inflight);
 	print_event("fault", &s->ev.fault);
 	print_event("irq", &s->ev.irq);
 	printf(" nmi=%d+%d mask=%d%s | owed: %s%s", s->ev.nmi_begun, s->ev.nmi_pending,
 	       s->ev.nmi_mask, s->ev.shutdown ? " shutdown" : "", wares[s->owed.exception].name,
 	       s->owed.begun ? " begun" : "");
-	printf(" irq=%d soft=%d nmi=%d+%d\n", s->owed.irq, s->owed.soft, s->owed.nmi_begun,
-	       s->owed.nmi);
+	printf(" irq=%d soft=%d nmi=%d+%d smi=%d\n", s->owed.irq, s->owed.soft,
+	       s->owed.nmi_begun, s->owed.nmi, s->owed.smi);
 }
 
 static void print_way(u32 index)
@@ -320,8 +328,19 @@ static void say_nmi(unsigned int number, struct state *s, struct kvm_vcpu_events
 	s->cpu.blocked = image->nmi.masked;
 }
 
+/* @number runs over every combination of SMM, an SMI pending, NMIs masked before. */
+static void say_smm(unsigned int number, struct state *s, struct kvm_vcpu_events *image)
+{
+	image->smi.smm = number & 1;
+	image->smi.pending = number >> 1 & 1;
+	image->smi.smm_inside_nmi = number >> 2 & 1;
+	s->cpu.smm = image->smi.smm;
+	s->owed.smi = image->smi.pending;
+	s->cpu.outer_blocked = image->smi.smm && image->smi.smm_inside_nmi;
+}
+
 static void begin_at(const struct cpu *cpu, const struct begin_exception *exception,
-		     unsigned int irq, unsigned int nmi)
+		     unsigned int irq, unsigned int nmi, unsigned int smm)
 {
 	struct kvm_vcpu_events image = { .flags = 0x3d, .interrupt.shadow = cpu->shadow };
 	struct state s = { .cpu = *cpu };
@@ -329,6 +348,7 @@ static void begin_at(const struct cpu *cpu, const struct begin_exception *except
 	say_exception(exception, &s, &image);
 	say_irq(begin_irqs[irq].vector, begin_irqs[irq].soft, &s, &image);
 	say_nmi(nmi, &s, &image);
+	say_smm(smm, &s, &image);
 	events_reset(&s.ev);
 	MUST(&s, !events_set(&s.ev, &full_abi, &s.cpu.shadow, &image), "refused");
 	add(&s, count, "KVM_SET_VCPU_EVENTS");
@@ -341,7 +361,17 @@ static void begin_everywhere(const struct cpu *cpu)
 	for (exception = 0; exception < ARRAY_SIZE(begin_exceptions); exception++)
 		for (irq = 0; irq < ARRAY_SIZE(begin_irqs); irq++)
 			for (nmi = 0; nmi < 3 << 3; nmi++)
-				begin_at(cpu, &begin_exceptions[exception], irq, nmi);
+				begin_at(cpu, &begin_exceptions[exception], irq, nmi, 0);
+}
+
+/* In and out of SMM, with NMIs but little else: the rest arrives there. */
+static void begin_in_smm(const struct cpu *cpu)
+{
+	unsigned int smm, nmi;
+
+	for (smm = 0; smm < 8; smm++)
+		for (nmi = 0; nmi < 3 << 3; nmi++)
+			begin_at(cpu, &begin_exceptions[0], 0, nmi, smm);
 }
 
 static void begin_all(void)
@@ -356,7 +386,10 @@ static void begin_all(void)
 		cpu.at = i >> 3;
 		cpu.if_set = i & 1;
 		cpu.shadow = i >> 1 & 3;
-		begin_everywhere(&cpu);
+		if (machine->smm)
+			begin_in_smm(&cpu);
+		else
+			begin_everywhere(&cpu);
 	}
 }
 

@@ -28,13 +28,17 @@ enum at { AT_ANYTHING, AT_IRET, AT_INT3, AT_INT_SHARED, AT_INT_LOW, AT_INT_TWO }
  * @if_set:	RFLAGS.IF
  * @shadow:	SHADOW_* bits
  * @at:		enum at
- * @blocked:	NMIs are blocked, in truth: from a delivery to the end of an IRET
+ * @blocked:	NMIs are blocked, in truth: from a delivery, or an SMI, to the end of an IRET
+ * @smm:	in system management mode
+ * @outer_blocked: and NMIs were blocked when it began
  */
 struct cpu {
 	bool if_set;
 	u8 shadow;
 	u8 at;
 	bool blocked;
+	bool smm;
+	bool outer_blocked;
 };
 
 /* The exceptions of the model; those of the guest's own making have their own error codes. */
@@ -78,6 +82,7 @@ extern const struct ware_facts wares[WARES];
  * @soft:	vector of a soft interrupt with no INT n at RIP, or 0
  * @nmi_begun:	an NMI on its way
  * @nmi:	NMIs latched
+ * @smi:	an SMI latched
  * @shutdown:	userspace is to be told of a triple fault
  */
 struct owed {
@@ -89,6 +94,7 @@ struct owed {
 	u8 soft;
 	bool nmi_begun;
 	u8 nmi;
+	bool smi;
 	bool shutdown;
 };
 
@@ -116,12 +122,14 @@ struct state {
  * @vendor:	how events are told to it and by it, and the backend that does so
  * @nmi_tracked: it follows the NMI mask itself and has an NMI window
  * @real_mode:	the guest never leaves it
+ * @smm:	there are SMIs; the search begins at fewer states
  */
 struct machine {
 	const char *name;
 	const struct vendor *vendor;
 	bool nmi_tracked;
 	bool real_mode;
+	bool smm;
 };
 
 extern const struct machine *machine;
@@ -139,6 +147,12 @@ void reach(const struct state *s, const char *action);
 		if (!(condition))				\
 			violation(s, __VA_ARGS__);		\
 	} while (0)
+
+/* Is an SMI owed that waits for an instruction boundary? */
+static inline bool smi_is_due(const struct state *s)
+{
+	return s->owed.smi && !s->cpu.smm;
+}
 
 /* cpu.c */
 u8 soft_length(const struct cpu *cpu, const struct event *event);

@@ -86,7 +86,7 @@ static void check_nmi(const struct state *s)
 static bool owes(const struct owed *owed)
 {
 	return owed->exception || owed->irq || owed->soft || owed->nmi_begun || owed->nmi ||
-	       owed->shutdown;
+	       owed->smi || owed->shutdown;
 }
 
 /* A halted vCPU has no shadow and wakes exactly for what it can take. */
@@ -95,7 +95,7 @@ static void check_wake(const struct state *s, bool offered)
 	struct event_gates gates = { .if_set = s->cpu.if_set, .irq_offered = offered };
 	struct event_plan plan = events_plan(&s->ev, &gates);
 
-	MUST(s, events_wake(&s->ev, &gates) == (plan.shutdown || plan.inject.kind),
+	MUST(s, events_wake(&s->ev, &gates) == (plan.shutdown || plan.smi || plan.inject.kind),
 	     "halted, wakes: %d, but the plan takes %d", events_wake(&s->ev, &gates), plan.from);
 }
 
@@ -117,6 +117,13 @@ static void check_ready(const struct state *s)
 }
 
 /* ---- Plans. ---- */
+
+/* At a boundary where no delivery has begun or is to begin for the instruction before. */
+static bool smi_goes(const struct state *s)
+{
+	return smi_is_due(s) && !s->ev.inflight.kind && !s->ev.fault.kind &&
+	       s->ev.irq.kind != EVENT_SOFT_IRQ && !s->owed.nmi_begun;
+}
 
 /* Events go in this order, or wait in it; a shadow holds an NMI as it holds an interrupt. */
 static u8 expected_source(const struct state *s, bool offered)
@@ -198,9 +205,10 @@ static void check_windows(const struct state *s, const struct event_gates *gates
 	MUST(s, plan->step == (!plan->inject.kind && nmi_left &&
 			       (iret_goes || (reaches && s->cpu.shadow))),
 	     "step: %d", plan->step);
-	MUST(s, plan->again == (plan->inject.kind && (reaches || gates->stepped ||
+	MUST(s, plan->again == (plan->inject.kind && (reaches || gates->stepped || smi_is_due(s) ||
 						      event_is_soft(&plan->inject))),
 	     "again: %d", plan->again);
+	MUST(s, !smi_is_due(s) || plan->again || plan->step, "an SMI waits for nothing");
 	/* the three ways in which a latched NMI comes to be asked about again */
 	if (nmi_left && !machine->nmi_tracked)
 		MUST(s, plan->watch_iret || plan->step || plan->again, "an NMI waits for nothing");
@@ -216,6 +224,12 @@ void check_plan(const struct state *s, const struct event_gates *gates,
 		return;
 	}
 	MUST(s, !plan->shutdown, "shutdown is not owed");
+	MUST(s, plan->smi == smi_goes(s), "an SMI is taken: %d", plan->smi);
+	if (plan->smi) {
+		MUST(s, !plan->from && !plan->inject.kind && !plan->init, "an SMI and from %d",
+		     plan->from);
+		return;
+	}
 	MUST(s, plan->from == expected_source(s, gates->irq_offered),
 	     "the plan takes from %d, first is %d", plan->from,
 	     expected_source(s, gates->irq_offered));
@@ -234,7 +248,8 @@ static bool same_machine(const struct vcpu_events *a, const struct vcpu_events *
 	return same_event(&a->inflight, &b->inflight) && same_event(&a->fault, &b->fault) &&
 	       same_event(&a->irq, &b->irq) && a->nmi_begun == b->nmi_begun &&
 	       a->nmi_pending == b->nmi_pending && a->nmi_mask == b->nmi_mask &&
-	       a->shutdown == b->shutdown;
+	       a->smi_pending == b->smi_pending && a->in_smm == b->in_smm &&
+	       a->smm_inside_nmi == b->smm_inside_nmi && a->shutdown == b->shutdown;
 }
 
 struct state restored(const struct state *s, const struct event_abi *abi)
@@ -287,6 +302,9 @@ static void check_image(const struct state *s, const struct kvm_vcpu_events *ima
 	MUST(s, image->nmi.injected == s->owed.nmi_begun && image->nmi.pending == s->owed.nmi,
 	     "NMIs %d+%d", image->nmi.injected, image->nmi.pending);
 	MUST(s, image->nmi.masked == (s->ev.nmi_mask != NMI_OPEN), "mask %d", image->nmi.masked);
+	MUST(s, image->smi.smm == s->cpu.smm && image->smi.pending == s->owed.smi &&
+		image->smi.smm_inside_nmi == s->cpu.outer_blocked, "SMM %d SMI %d",
+	     image->smi.smm, image->smi.pending);
 	MUST(s, image->triple_fault.pending == s->owed.shutdown, "shutdown");
 }
 
@@ -295,7 +313,7 @@ static void check_legal(const struct state *s, const struct kvm_vcpu_events *ima
 {
 	static const struct kvm_vcpu_events zero;
 
-	MUST(s, !memcmp(&image->smi, &zero.smi, sizeof(zero.smi)) && !image->nmi.pad &&
+	MUST(s, !image->smi.latched_init && !image->nmi.pad &&
 		!image->sipi_vector &&
 		!memcmp(image->reserved, zero.reserved, sizeof(zero.reserved)), "not zero");
 	MUST(s, !(image->flags & ~0x3fu) && !(image->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR),
@@ -357,7 +375,7 @@ static void check_iret_is_met(const struct state *s, const struct state *t)
 	struct event_report report = { .at_iret = false };
 	struct event_plan plan, old_plan;
 
-	if (s->ev.nmi_mask != NMI_AT_IRET || s->ev.shutdown || s->owed.soft)
+	if (s->ev.nmi_mask != NMI_AT_IRET || s->ev.shutdown || s->owed.soft || smi_is_due(s))
 		return;
 	measure(&old, &s->cpu);
 	measure(&new, &t->cpu);
@@ -379,7 +397,10 @@ static void check_iret_is_met(const struct state *s, const struct state *t)
 static void check_exact(const struct state *s)
 {
 	struct kvm_exact_state image = { 0 }, second = { 0 };
-	struct vcpu_events expected = s->ev, ev = { .nmi_pending = 2, .shutdown = true };
+	struct vcpu_events expected = s->ev, ev = {
+		.nmi_pending = 2, .shutdown = true, .smi_pending = s->ev.smi_pending,
+		.in_smm = s->ev.in_smm, .smm_inside_nmi = s->ev.smm_inside_nmi,
+	};
 	u64 pending_db = 1, waits = 0x4001;
 	u8 shadow = 0;
 
@@ -422,6 +443,9 @@ static void check_abi(const struct state *s)
 void check_state(const struct state *s)
 {
 	MUST(s, s->owed.shutdown == s->ev.shutdown, "shutdown is owed: %d", s->owed.shutdown);
+	MUST(s, s->owed.smi == s->ev.smi_pending, "an SMI is owed: %d", s->owed.smi);
+	MUST(s, s->cpu.smm == s->ev.in_smm && s->cpu.outer_blocked == s->ev.smm_inside_nmi,
+	     "SMM: %d", s->ev.in_smm);
 	check_exception(s);
 	check_irq(s);
 	check_nmi(s);
@@ -434,7 +458,10 @@ void check_state(const struct state *s)
 
 /* ---- With everything open, all that is owed goes out. ---- */
 
-#define LONGEST_QUEUE	8
+#define LONGEST_QUEUE	9
+
+/* Not injected: the drain's name for it. */
+#define EVENT_SMI	0x7f
 
 struct queue {
 	struct event events[LONGEST_QUEUE];
@@ -451,6 +478,8 @@ static void expect(struct queue *queue, struct event event)
 static void expected_order(const struct state *s, struct queue *queue)
 {
 	static const struct event nmi = { .kind = EVENT_NMI, .vector = 2 };
+	static const struct event smi = { .kind = EVENT_SMI };
+	u8 nmis = smi_is_due(s) ? min_t(u8, s->ev.nmi_pending, 1) : s->ev.nmi_pending;
 	bool exception = s->ev.inflight.kind || s->ev.fault.kind;
 	bool made_again = exception && re_executes(&s->cpu, &s->ev.irq);
 	int i;
@@ -461,13 +490,17 @@ static void expected_order(const struct state *s, struct queue *queue)
 		expect(queue, s->ev.irq);
 	if (s->ev.nmi_begun)
 		expect(queue, nmi);
+	if (smi_is_due(s))
+		expect(queue, smi);
 	if (s->ev.irq.kind == EVENT_IRQ)
 		expect(queue, s->ev.irq);
-	for (i = 0; i < s->ev.nmi_pending; i++)
+	for (i = 0; i < nmis; i++)
 		expect(queue, nmi);
+	if (s->owed.smi && s->cpu.smm)
+		expect(queue, smi);
 }
 
-/* One entry: what goes is delivered, and its handler is a lone IRET with IF set. */
+/* One entry: what goes is delivered, and its handler is a lone IRET with IF set, or a lone RSM. */
 static struct event drain_step(struct state *t)
 {
 	struct event_gates gates = {
@@ -478,6 +511,17 @@ static struct event drain_step(struct state *t)
 
 	measure(&t->ev, &t->cpu);
 	plan = events_plan(&t->ev, &gates);
+	if (plan.smi) {
+		events_smm_begun(&t->ev);
+		t->cpu = (struct cpu){ .if_set = true, .blocked = true, .smm = true };
+		return (struct event){ .kind = EVENT_SMI };
+	}
+	if (t->cpu.smm && !plan.inject.kind && !plan.nmi_window) {
+		events_smm_ended(&t->ev);
+		t->cpu.smm = false;
+		t->cpu.blocked = t->cpu.outer_blocked;
+		return (struct event){ .kind = EVENT_NONE };
+	}
 	events_commit(&t->ev, &plan);
 	if (plan.inject.kind == EVENT_NMI)
 		t->cpu.blocked = true;
@@ -504,7 +548,7 @@ void drain(const struct state *s)
 	t.cpu.shadow = 0;
 	t.cpu.if_set = true;
 	expected_order(&t, &queue);
-	for (steps = 0; steps < 16 && !events_idle(&t.ev); steps++) {
+	for (steps = 0; steps < 24 && !events_idle(&t.ev); steps++) {
 		struct event event = drain_step(&t);
 
 		if (!event.kind)

@@ -4,8 +4,8 @@
  *
  * Expectations are written out, or computed in another way than events.c
  * does; what only shows over a sequence of calls is the model's (model.c).
- * Here is what runs the tests; they are in unit-machine.c, unit-abi.c and
- * unit-startup.c.
+ * Here is what runs the tests; they are in unit-machine.c, unit-abi.c,
+ * unit-startup.c and unit-smm.c.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,7 +77,9 @@ bool same_machine(const struct vcpu_events *a, const struct vcpu_events *b)
 	return same(&a->inflight, &b->inflight) && same(&a->fault, &b->fault) &&
 	       same(&a->irq, &b->irq) && a->nmi_begun == b->nmi_begun &&
 	       a->nmi_pending == b->nmi_pending && a->nmi_mask == b->nmi_mask &&
-	       a->shutdown == b->shutdown && a->fault_restored == b->fault_restored;
+	       a->shutdown == b->shutdown && a->fault_restored == b->fault_restored &&
+	       a->smi_pending == b->smi_pending && a->in_smm == b->in_smm &&
+	       a->smm_inside_nmi == b->smm_inside_nmi;
 }
 
 struct vcpu_events full_machine(void)
@@ -114,6 +116,7 @@ int main(void)
 	run(machine_tests, &passed, &failed);
 	run(abi_tests, &passed, &failed);
 	run(startup_tests, &passed, &failed);
+	run(smm_tests, &passed, &failed);
 	printf("%s events, unit tests (" COMPILER "): %u passed, %u failed, %lu checks\n",
 	       failed ? "not ok" : "ok", passed, failed, checks);
 	return failed ? 1 : 0;

@@ -2,8 +2,8 @@
 /*
  * unit.h - what the unit tests of events.c share: CHECK(), and short names for events.
  *
- * unit-machine.c tests the machine, unit-abi.c GET and SET, unit-startup.c INIT and SIPI, unit.c
- * runs them.
+ * unit-machine.c tests the machine, unit-abi.c GET and SET, unit-startup.c INIT and SIPI,
+ * unit-smm.c SMIs, unit.c runs them.
  */
 #ifndef TOOLS_TESTING_KVM_EVENTS_UNIT_H
 #define TOOLS_TESTING_KVM_EVENTS_UNIT_H
@@ -16,7 +16,7 @@ struct unit_test {
 };
 
 /* Both end with a test that has no name. */
-extern const struct unit_test machine_tests[], abi_tests[], startup_tests[];
+extern const struct unit_test machine_tests[], abi_tests[], startup_tests[], smm_tests[];
 
 extern unsigned long checks, failures;
 

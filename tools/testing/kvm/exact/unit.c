@@ -289,6 +289,24 @@ static void test_interrupts(void)
 	}
 }
 
+/* What has words in other ioctls is theirs. */
+static void test_kept(void)
+{
+	const struct vcpu_events old = {
+		.smi_pending = true, .in_smm = true, .smm_inside_nmi = true, .init = true,
+		.sipi = true, .sipi_vector = 9, .mp_state = KVM_MP_STATE_HALTED,
+	};
+	struct kvm_exact_state in = { .version = 1 };
+	struct vcpu_events ev = old;
+	u64 db;
+	u8 shadow;
+
+	CHECK(!exact_set(&ev, &shadow, &db, &in), "refused");
+	CHECK(ev.smi_pending && ev.in_smm && ev.smm_inside_nmi, "SMM is lost");
+	CHECK(ev.init && ev.sipi && ev.sipi_vector == 9, "INIT and SIPI are lost");
+	CHECK(ev.mp_state == KVM_MP_STATE_HALTED, "state %u", ev.mp_state);
+}
+
 int main(void)
 {
 	check_run("exact, " COMPILER ": there and back", test_machines);
@@ -299,5 +317,6 @@ int main(void)
 	check_run("exact, " COMPILER ": soft exceptions", test_soft_exceptions);
 	check_run("exact, " COMPILER ": lengths", test_lengths);
 	check_run("exact, " COMPILER ": interrupts", test_interrupts);
+	check_run("exact, " COMPILER ": what is kept", test_kept);
 	return check_end();
 }
