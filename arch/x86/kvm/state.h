@@ -11,8 +11,7 @@
 #ifndef ARCH_X86_KVM_STATE_H
 #define ARCH_X86_KVM_STATE_H
 
-#include <linux/bits.h>
-#include <linux/types.h>
+#include "pure.h"
 
 /* Groups.  GPR comes with every exit and goes with every entry. */
 #define STATE_GPR	BIT(0)	/* general registers, RIP, RFLAGS, interrupt shadow */
