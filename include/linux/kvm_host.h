@@ -38,6 +38,7 @@
  * @hva:	user address of the first page, in kvm->mm
  * @flags:	KVM_MEM_* as userspace gave them
  * @id:		userspace's slot number
+ * @space:	its address space
  * @dirty:	one bit a page, or NULL when the slot is not logged
  *
  * A slot is never changed once it is in a published struct kvm_memslots (bits
@@ -49,16 +50,17 @@ struct kvm_memslot {
 	unsigned long hva;
 	u32 flags;
 	u16 id;
+	u8 space;
 	unsigned long *dirty;
 };
 
 /**
- * struct kvm_memslots - all slots of a VM at one time, sorted by base_gfn
+ * struct kvm_memslots - all slots of an address space at one time, sorted by base_gfn
  * @count:	how many
  * @hint:	index of the slot that was asked for last; anybody writes it, nobody relies on it
  * @slot:	the slots; neighbours do not overlap
  *
- * Published through kvm->slots under SRCU and mmu_lock, and, but for the hint, immutable since.
+ * Published through one of kvm->slots under SRCU and mmu_lock, and, but for the hint, immutable since.
  */
 struct kvm_memslots {
 	int count;
@@ -155,6 +157,7 @@ struct kvm_vcpu {
 	struct mutex mutex;
 
 	/* vCPU thread only */
+	u8 space;			/* the address space it is in */
 	struct preempt_notifier preempt_notifier;
 	sigset_t sigset;		/* for KVM_RUN, when sigset_active */
 	bool sigset_active;
@@ -194,7 +197,7 @@ struct kvm {
 	/* slots_lock (and, to publish, mmu_lock) writes, SRCU reads */
 	struct mutex slots_lock;
 	struct srcu_struct srcu;
-	struct kvm_memslots __rcu *slots;
+	struct kvm_memslots __rcu *slots[KVM_ADDRESS_SPACES];
 
 	/* slots_lock */
 	u32 manual_dirty_log;		/* KVM_DIRTY_LOG_*, args[0] of its capability */
@@ -293,25 +296,26 @@ static inline void kvm_vcpu_request(struct kvm_vcpu *vcpu, unsigned int req)
 
 /* virt/kvm/memslot.c; readers hold kvm->srcu, slots_lock or mmu_lock */
 
-static inline struct kvm_memslots *kvm_slots(struct kvm *kvm)
+static inline struct kvm_memslots *kvm_slots(struct kvm *kvm, unsigned int space)
 {
-	return srcu_dereference_check(kvm->slots, &kvm->srcu,
+	return srcu_dereference_check(kvm->slots[space], &kvm->srcu,
 				      lockdep_is_held(&kvm->slots_lock) ||
 				      lockdep_is_held(&kvm->mmu_lock));
 }
 
-/* The slot that holds a guest frame, or NULL. */
-struct kvm_memslot *kvm_slot_of(struct kvm *kvm, gfn_t gfn);
+/* The slot that holds a guest frame in an address space, or NULL. */
+struct kvm_memslot *kvm_slot_of(struct kvm *kvm, unsigned int space, gfn_t gfn);
 
 /**
  * kvm_gfn_hva - the user address of a guest frame
- * @kvm: the VM
+ * @kvm: the VM; the frame is in its first address space.  kvm_vcpu_hva(): in the vCPU's
  * @gfn: the frame
  * @write: whether it is to be written; a read-only slot then has none
  *
  * Return: the address, or KVM_HVA_BAD.
  */
 unsigned long kvm_gfn_hva(struct kvm *kvm, gfn_t gfn, bool write);
+unsigned long kvm_vcpu_hva(struct kvm_vcpu *vcpu, gfn_t gfn, bool write);
 
 /**
  * kvm_read_guest - copy from guest physical memory, over pages and slots
@@ -322,13 +326,18 @@ unsigned long kvm_gfn_hva(struct kvm *kvm, gfn_t gfn, bool write);
  *
  * Return: 0, or -EFAULT where there is no slot or no accessible memory behind it.  Takes kvm->srcu
  * itself (it nests).  May sleep.  kvm_write_guest() is its counterpart and marks pages dirty.
+ *
+ * This is the first address space, where devices are and what is shared with the guest; what a vCPU
+ * does itself is done where it is: kvm_vcpu_read_guest(), kvm_vcpu_write_guest().
  */
 int kvm_read_guest(struct kvm *kvm, gpa_t gpa, void *data, unsigned long len);
 int kvm_write_guest(struct kvm *kvm, gpa_t gpa, const void *data, unsigned long len);
+int kvm_vcpu_read_guest(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, unsigned long len);
+int kvm_vcpu_write_guest(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, unsigned long len);
 
 /**
- * kvm_cmpxchg_guest - replace a number in guest memory if nobody has changed it
- * @kvm: the VM; the caller runs in kvm->mm
+ * kvm_vcpu_cmpxchg_guest - replace a number in guest memory if nobody has changed it
+ * @vcpu: the caller's own
  * @gpa: aligned to @size
  * @size: 1, 2, 4 or 8 bytes
  * @from: what is expected there
@@ -337,7 +346,7 @@ int kvm_write_guest(struct kvm *kvm, gpa_t gpa, const void *data, unsigned long 
  * Return: 0; 1 when something else is there; -EFAULT as kvm_write_guest(), and for another @size.
  * May sleep.
  */
-int kvm_cmpxchg_guest(struct kvm *kvm, gpa_t gpa, unsigned int size, u64 from, u64 to);
+int kvm_vcpu_cmpxchg_guest(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 from, u64 to);
 
 int kvm_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region *region);
 int kvm_slots_init(struct kvm *kvm);
@@ -475,10 +484,10 @@ bool kvm_arch_vcpu_wakes(struct kvm_vcpu *vcpu);		/* has a halted vCPU work? */
  * The second-level tables, all under mmu_lock. "true" from unmap and write_protect: TLBs may still
  * hold what was taken away, flush (kvm_request_all()) before the lock is let go.
  */
-bool kvm_arch_unmap(struct kvm *kvm, gfn_t first, gfn_t end);
-bool kvm_arch_write_protect(struct kvm *kvm, gfn_t first, gfn_t end);
+bool kvm_arch_unmap(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end);
+bool kvm_arch_write_protect(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end);
 /* Was the range used since last asked? @clear: start anew. */
-bool kvm_arch_age(struct kvm *kvm, gfn_t first, gfn_t end, bool clear);
+bool kvm_arch_age(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end, bool clear);
 /* May this range of guest memory be a slot? 0 or -EINVAL. slots_lock held. */
 int kvm_arch_check_slot(struct kvm *kvm, const struct kvm_memslot *slot);
 

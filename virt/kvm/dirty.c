@@ -55,7 +55,7 @@ static void dirty_clear(struct kvm *kvm, struct kvm_memslot *slot, unsigned long
 			atomic_long_andnot(bits[i], (atomic_long_t *)&log[i]);
 	}
 	for_each_set_bitrange(first, end, bits, pages)
-		flush |= kvm_arch_write_protect(kvm, gfn + first, gfn + end);
+		flush |= kvm_arch_write_protect(kvm, slot->space, gfn + first, gfn + end);
 	if (flush)
 		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
 	spin_unlock(&kvm->mmu_lock);
@@ -114,11 +114,10 @@ int kvm_get_dirty_log(struct kvm *kvm, const struct kvm_dirty_log *log)
 	struct kvm_memslot *slot;
 	int ret;
 
-	/* The upper half names an address space; there is one. */
-	if (log->slot >= KVM_USER_MEM_SLOTS)
+	if (!kvm_slot_number_ok(log->slot))
 		return -EINVAL;
 	mutex_lock(&kvm->slots_lock);
-	slot = kvm_slot_by_id(kvm, log->slot);
+	slot = kvm_slot_by_number(kvm, log->slot);
 	if (!slot || !slot->dirty)
 		ret = -ENOENT;
 	else if (kvm->manual_dirty_log)
@@ -178,10 +177,10 @@ int kvm_clear_dirty_log(struct kvm *kvm, const struct kvm_clear_dirty_log *log)
 	struct kvm_memslot *slot;
 	int ret;
 
-	if (log->slot >= KVM_USER_MEM_SLOTS || log->first_page % BITS_PER_LONG)
+	if (!kvm_slot_number_ok(log->slot) || log->first_page % BITS_PER_LONG)
 		return -EINVAL;
 	mutex_lock(&kvm->slots_lock);
-	slot = kvm_slot_by_id(kvm, log->slot);
+	slot = kvm_slot_by_number(kvm, log->slot);
 	if (!slot || !slot->dirty)
 		ret = -ENOENT;
 	else if (!dirty_part_ok(slot, log))
@@ -222,7 +221,7 @@ void kvm_dirty_log_begin(struct kvm *kvm, const struct kvm_memslot *slot)
 		return;
 	for (; first < end; first = next) {
 		next = min_t(gfn_t, end, round_down(first, DIRTY_CHUNK) + DIRTY_CHUNK);
-		if (kvm_arch_write_protect(kvm, first, next))
+		if (kvm_arch_write_protect(kvm, slot->space, first, next))
 			kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
 		cond_resched_lock(&kvm->mmu_lock);
 	}

@@ -2,8 +2,8 @@
 /*
  * memslot.c - which user memory stands behind which guest physical memory.
  *
- * The slots of a VM are one sorted set that is never changed: a call makes a
- * new one and publishes it.  Readers are under SRCU.  Publishing, and taking
+ * The slots of an address space are one sorted set that is never changed: a call
+ * makes a new one and publishes it.  Readers are under SRCU.  Publishing, and taking
  * away the translations that are no longer right, is one step under mmu_lock,
  * with mmu_seq counted up: so the MMU notifier never misses a translation of a
  * slot that it does not see, and a fault that began with the old set maps
@@ -44,9 +44,9 @@ static bool slot_holds(const struct kvm_memslot *slot, gfn_t gfn)
 	return gfn - slot->base_gfn < slot->npages;
 }
 
-struct kvm_memslot *kvm_slot_of(struct kvm *kvm, gfn_t gfn)
+struct kvm_memslot *kvm_slot_of(struct kvm *kvm, unsigned int space, gfn_t gfn)
 {
-	struct kvm_memslots *slots = kvm_slots(kvm);
+	struct kvm_memslots *slots = kvm_slots(kvm, space);
 	int i = READ_ONCE(slots->hint);
 
 	if (likely(i < slots->count && slot_holds(slots->slot[i], gfn)))
@@ -63,13 +63,23 @@ static unsigned long slot_hva(const struct kvm_memslot *slot, gfn_t gfn)
 	return slot->hva + ((gfn - slot->base_gfn) << PAGE_SHIFT);
 }
 
-unsigned long kvm_gfn_hva(struct kvm *kvm, gfn_t gfn, bool write)
+static unsigned long gfn_hva(struct kvm *kvm, unsigned int space, gfn_t gfn, bool write)
 {
-	struct kvm_memslot *slot = kvm_slot_of(kvm, gfn);
+	struct kvm_memslot *slot = kvm_slot_of(kvm, space, gfn);
 
 	if (!slot || (write && (slot->flags & KVM_MEM_READONLY)))
 		return KVM_HVA_BAD;
 	return slot_hva(slot, gfn);
+}
+
+unsigned long kvm_gfn_hva(struct kvm *kvm, gfn_t gfn, bool write)
+{
+	return gfn_hva(kvm, 0, gfn, write);
+}
+
+unsigned long kvm_vcpu_hva(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
+{
+	return gfn_hva(vcpu->kvm, vcpu->space, gfn, write);
 }
 
 /*
@@ -81,12 +91,13 @@ static unsigned long bytes_in_page(gpa_t gpa, unsigned long len)
 	return min(len, PAGE_SIZE - offset_in_page(gpa));
 }
 
-int kvm_read_guest(struct kvm *kvm, gpa_t gpa, void *data, unsigned long len)
+static int read_space(struct kvm *kvm, unsigned int space, gpa_t gpa, void *data,
+		      unsigned long len)
 {
 	int idx = srcu_read_lock(&kvm->srcu), ret = 0;
 
 	while (len) {
-		unsigned long hva = kvm_gfn_hva(kvm, gpa_to_gfn(gpa), false);
+		unsigned long hva = gfn_hva(kvm, space, gpa_to_gfn(gpa), false);
 		unsigned long n = bytes_in_page(gpa, len);
 
 		if (hva == KVM_HVA_BAD ||
@@ -102,17 +113,28 @@ int kvm_read_guest(struct kvm *kvm, gpa_t gpa, void *data, unsigned long len)
 	return ret;
 }
 
-static struct kvm_memslot *slot_to_write(struct kvm *kvm, gfn_t gfn)
+int kvm_read_guest(struct kvm *kvm, gpa_t gpa, void *data, unsigned long len)
 {
-	struct kvm_memslot *slot = kvm_slot_of(kvm, gfn);
+	return read_space(kvm, 0, gpa, data, len);
+}
+
+int kvm_vcpu_read_guest(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, unsigned long len)
+{
+	return read_space(vcpu->kvm, vcpu->space, gpa, data, len);
+}
+
+static struct kvm_memslot *slot_to_write(struct kvm *kvm, unsigned int space, gfn_t gfn)
+{
+	struct kvm_memslot *slot = kvm_slot_of(kvm, space, gfn);
 
 	return slot && !(slot->flags & KVM_MEM_READONLY) ? slot : NULL;
 }
 
-static int write_in_page(struct kvm *kvm, gpa_t gpa, const void *data, unsigned long len)
+static int write_in_page(struct kvm *kvm, unsigned int space, gpa_t gpa, const void *data,
+			 unsigned long len)
 {
 	gfn_t gfn = gpa_to_gfn(gpa);
-	struct kvm_memslot *slot = slot_to_write(kvm, gfn);
+	struct kvm_memslot *slot = slot_to_write(kvm, space, gfn);
 	unsigned long hva, left;
 
 	if (!slot)
@@ -125,20 +147,31 @@ static int write_in_page(struct kvm *kvm, gpa_t gpa, const void *data, unsigned 
 	return left ? -EFAULT : 0;
 }
 
-int kvm_write_guest(struct kvm *kvm, gpa_t gpa, const void *data, unsigned long len)
+static int write_space(struct kvm *kvm, unsigned int space, gpa_t gpa, const void *data,
+		       unsigned long len)
 {
 	int idx = srcu_read_lock(&kvm->srcu), ret = 0;
 
 	while (len && !ret) {
 		unsigned long n = bytes_in_page(gpa, len);
 
-		ret = write_in_page(kvm, gpa, data, n);
+		ret = write_in_page(kvm, space, gpa, data, n);
 		gpa += n;
 		data += n;
 		len -= n;
 	}
 	srcu_read_unlock(&kvm->srcu, idx);
 	return ret;
+}
+
+int kvm_write_guest(struct kvm *kvm, gpa_t gpa, const void *data, unsigned long len)
+{
+	return write_space(kvm, 0, gpa, data, len);
+}
+
+int kvm_vcpu_write_guest(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, unsigned long len)
+{
+	return write_space(vcpu->kvm, vcpu->space, gpa, data, len);
 }
 
 /* 0, 1, -EFAULT; each case is another instruction. */
@@ -163,11 +196,12 @@ static int cmpxchg_user(unsigned long hva, unsigned int size, u64 from, u64 to)
 	}
 }
 
-int kvm_cmpxchg_guest(struct kvm *kvm, gpa_t gpa, unsigned int size, u64 from, u64 to)
+int kvm_vcpu_cmpxchg_guest(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 from, u64 to)
 {
+	struct kvm *kvm = vcpu->kvm;
 	int idx = srcu_read_lock(&kvm->srcu), ret = -EFAULT;
 	gfn_t gfn = gpa_to_gfn(gpa);
-	struct kvm_memslot *slot = slot_to_write(kvm, gfn);
+	struct kvm_memslot *slot = slot_to_write(kvm, vcpu->space, gfn);
 
 	if (slot)
 		ret = cmpxchg_user(slot_hva(slot, gfn) + offset_in_page(gpa), size, from, to);
@@ -186,13 +220,18 @@ static struct kvm_memslots *slots_alloc(int count)
 	return kvzalloc(struct_size((struct kvm_memslots *)NULL, slot, count), GFP_KERNEL_ACCOUNT);
 }
 
-struct kvm_memslot *kvm_slot_by_id(struct kvm *kvm, unsigned int id)
+bool kvm_slot_number_ok(u32 number)
 {
-	const struct kvm_memslots *slots = kvm_slots(kvm);
+	return (u16)number < KVM_USER_MEM_SLOTS && number >> 16 < KVM_ADDRESS_SPACES;
+}
+
+struct kvm_memslot *kvm_slot_by_number(struct kvm *kvm, u32 number)
+{
+	const struct kvm_memslots *slots = kvm_slots(kvm, number >> 16);
 	int i;
 
 	for (i = 0; i < slots->count; i++)
-		if (slots->slot[i]->id == id)
+		if (slots->slot[i]->id == (u16)number)
 			return slots->slot[i];
 	return NULL;
 }
@@ -249,22 +288,32 @@ static void slot_free(struct kvm_memslot *slot)
 
 int kvm_slots_init(struct kvm *kvm)
 {
-	struct kvm_memslots *slots = slots_alloc(0);
+	unsigned int space;
 
-	if (!slots)
-		return -ENOMEM;
-	rcu_assign_pointer(kvm->slots, slots);
+	for (space = 0; space < KVM_ADDRESS_SPACES; space++) {
+		struct kvm_memslots *slots = slots_alloc(0);
+
+		if (!slots) {
+			kvm_slots_free(kvm);
+			return -ENOMEM;
+		}
+		rcu_assign_pointer(kvm->slots[space], slots);
+	}
 	return 0;
 }
 
 void kvm_slots_free(struct kvm *kvm)
 {
-	struct kvm_memslots *slots = rcu_dereference_protected(kvm->slots, true);
+	unsigned int space;
 	int i;
 
-	for (i = 0; i < slots->count; i++)
-		slot_free(slots->slot[i]);
-	kvfree(slots);
+	for (space = 0; space < KVM_ADDRESS_SPACES; space++) {
+		struct kvm_memslots *slots = rcu_dereference_protected(kvm->slots[space], true);
+
+		for (i = 0; slots && i < slots->count; i++)
+			slot_free(slots->slot[i]);
+		kvfree(slots);
+	}
 }
 
 /*
@@ -276,8 +325,7 @@ static int region_check(const struct kvm_userspace_memory_region *region)
 {
 	if (region->flags & ~SLOT_FLAGS)
 		return -EINVAL;
-	/* The upper half of @slot names an address space; there is one. */
-	if (region->slot >= KVM_USER_MEM_SLOTS)
+	if (!kvm_slot_number_ok(region->slot))
 		return -EINVAL;
 	if (!PAGE_ALIGNED(region->memory_size) || !PAGE_ALIGNED(region->guest_phys_addr) ||
 	    !PAGE_ALIGNED(region->userspace_addr))
@@ -300,7 +348,7 @@ static int slot_check(struct kvm *kvm, const struct kvm_memslot *old,
 		return -EINVAL;
 	if (old && old->base_gfn == new->base_gfn)
 		return 0;
-	if (slots_overlap(kvm_slots(kvm), new, old))
+	if (slots_overlap(kvm_slots(kvm, new->space), new, old))
 		return -EEXIST;
 	return kvm_arch_check_slot(kvm, new);
 }
@@ -317,7 +365,8 @@ static bool slot_starts_log(const struct kvm_memslot *old, const struct kvm_mems
  */
 static int slots_publish(struct kvm *kvm, struct kvm_memslot *old, struct kvm_memslot *new)
 {
-	struct kvm_memslots *now = kvm_slots(kvm), *slots = slots_changed(now, old, new);
+	unsigned int space = old ? old->space : new->space;
+	struct kvm_memslots *now = kvm_slots(kvm, space), *slots = slots_changed(now, old, new);
 	/* Gone, or elsewhere, or no longer logged: then huge pages may come back. */
 	bool unmap = old && !slot_starts_log(old, new);
 
@@ -326,11 +375,11 @@ static int slots_publish(struct kvm *kvm, struct kvm_memslot *old, struct kvm_me
 	spin_lock(&kvm->mmu_lock);
 	/* Most of the work, with pauses; few pages can come back before the rest. */
 	if (unmap)
-		kvm_unmap_range(kvm, old->base_gfn, old->base_gfn + old->npages, true);
-	rcu_assign_pointer(kvm->slots, slots);
+		kvm_unmap_range(kvm, space, old->base_gfn, old->base_gfn + old->npages, true);
+	rcu_assign_pointer(kvm->slots[space], slots);
 	smp_wmb();	/* who reads the new mmu_seq reads the new slots after it */
 	WRITE_ONCE(kvm->mmu_seq, kvm->mmu_seq + 1);
-	if (unmap && kvm_arch_unmap(kvm, old->base_gfn, old->base_gfn + old->npages))
+	if (unmap && kvm_arch_unmap(kvm, space, old->base_gfn, old->base_gfn + old->npages))
 		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
 	if (old && !unmap)
 		kvm_dirty_log_begin(kvm, new);
@@ -369,7 +418,8 @@ static int slot_set(struct kvm *kvm, const struct kvm_userspace_memory_region *r
 	slot->npages = region->memory_size >> PAGE_SHIFT;
 	slot->hva = region->userspace_addr;
 	slot->flags = region->flags;
-	slot->id = region->slot;
+	slot->id = (u16)region->slot;
+	slot->space = region->slot >> 16;
 	err = slot_check(kvm, old, slot);
 	if (err || (old && slot->base_gfn == old->base_gfn && slot->flags == old->flags))
 		goto out;
@@ -394,7 +444,7 @@ int kvm_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_reg
 	if (err)
 		return err;
 	mutex_lock(&kvm->slots_lock);
-	old = kvm_slot_by_id(kvm, region->slot);
+	old = kvm_slot_by_number(kvm, region->slot);
 	if (region->memory_size)
 		err = slot_set(kvm, region, old);
 	else

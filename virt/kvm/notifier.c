@@ -24,13 +24,13 @@ static struct kvm *notifier_kvm(struct mmu_notifier *notifier)
 	return container_of(notifier, struct kvm, mmu_notifier);
 }
 
-void kvm_unmap_range(struct kvm *kvm, gfn_t first, gfn_t end, bool may_sleep)
+void kvm_unmap_range(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end, bool may_sleep)
 {
 	gfn_t next;
 
 	for (; first < end; first = next) {
 		next = min(end, round_down(first, UNMAP_CHUNK) + UNMAP_CHUNK);
-		if (kvm_arch_unmap(kvm, first, next))
+		if (kvm_arch_unmap(kvm, space, first, next))
 			kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
 		if (may_sleep)
 			cond_resched_lock(&kvm->mmu_lock);
@@ -53,14 +53,18 @@ static bool notifier_frames(const struct kvm_memslot *slot, unsigned long start,
 /* mmu_lock held; kvm->srcu too, if it may be let go. */
 static void notifier_unmap(struct kvm *kvm, unsigned long start, unsigned long end, bool may_sleep)
 {
-	/* A slot that comes while the lock is let go gets no translations: see kvm_mmu_stale(). */
-	struct kvm_memslots *slots = kvm_slots(kvm);
+	unsigned int space;
 	gfn_t first, last;
 	int i;
 
-	for (i = 0; i < slots->count; i++)
-		if (notifier_frames(slots->slot[i], start, end, &first, &last))
-			kvm_unmap_range(kvm, first, last + 1, may_sleep);
+	for (space = 0; space < KVM_ADDRESS_SPACES; space++) {
+		/* One that comes while the lock is let go gets no pages: see kvm_mmu_stale(). */
+		struct kvm_memslots *slots = kvm_slots(kvm, space);
+
+		for (i = 0; i < slots->count; i++)
+			if (notifier_frames(slots->slot[i], start, end, &first, &last))
+				kvm_unmap_range(kvm, space, first, last + 1, may_sleep);
+	}
 }
 
 /* From now on nothing between @start and @end is mapped. mmu_lock held. */
@@ -101,14 +105,18 @@ static void notifier_end(struct mmu_notifier *notifier, const struct mmu_notifie
 /* Was anything between @start and @end used? Not let go of here, so slots need no SRCU. */
 static bool notifier_age(struct kvm *kvm, unsigned long start, unsigned long end, bool clear)
 {
-	struct kvm_memslots *slots = kvm_slots(kvm);
+	unsigned int space;
 	bool young = false;
 	gfn_t first, last;
 	int i;
 
-	for (i = 0; i < slots->count; i++)
-		if (notifier_frames(slots->slot[i], start, end, &first, &last))
-			young |= kvm_arch_age(kvm, first, last + 1, clear);
+	for (space = 0; space < KVM_ADDRESS_SPACES; space++) {
+		struct kvm_memslots *slots = kvm_slots(kvm, space);
+
+		for (i = 0; i < slots->count; i++)
+			if (notifier_frames(slots->slot[i], start, end, &first, &last))
+				young |= kvm_arch_age(kvm, space, first, last + 1, clear);
+	}
 	return young;
 }
 

@@ -52,19 +52,24 @@ int kvm_vcpu_create(struct kvm *kvm, unsigned long id);
 /* The last user of the VM is gone. */
 void kvm_vcpu_destroy_all(struct kvm *kvm);
 
-/* memslot.c: the slot that userspace calls @id, or NULL. slots_lock held. */
-struct kvm_memslot *kvm_slot_by_id(struct kvm *kvm, unsigned int id);
+/*
+ * memslot.c: userspace numbers slots by address space, in the upper half, and id. Is this a number?
+ * Then: the slot that has it, or NULL. slots_lock held.
+ */
+bool kvm_slot_number_ok(u32 number);
+struct kvm_memslot *kvm_slot_by_number(struct kvm *kvm, u32 number);
 
 /**
  * kvm_unmap_range - take translations away, and see to it that no vCPU uses them any more
  * @kvm: the VM; mmu_lock held
+ * @space: which address space
  * @first: guest frame
  * @end: behind the last one
  * @may_sleep: mmu_lock may be let go in between
  *
  * notifier.c.
  */
-void kvm_unmap_range(struct kvm *kvm, gfn_t first, gfn_t end, bool may_sleep);
+void kvm_unmap_range(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end, bool may_sleep);
 
 /* dirty.c: what KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 has to offer. */
 #define KVM_DIRTY_LOG_MANUAL_CAPS \

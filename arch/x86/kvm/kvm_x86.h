@@ -206,12 +206,18 @@ struct kvm_caps {
 	u32 hypercall_exits;		/* a bit a number */
 };
 
-/* The second-level tables (mmu/tdp.c). */
-struct kvm_tdp {
-	/* set once */
+#define KVM_ADDRESS_SPACES	2	/* the second is that of vCPUs in SMM */
+
+/* The second-level tables of an address space.  Set once. */
+struct tdp_tree {
 	struct tdp_table *root;
 	struct tdp_table *top;		/* above the root, where hardware walks a level more */
 	hpa_t root_hpa;			/* of @top, or of @root */
+};
+
+/* The second-level tables (mmu/tdp.c). */
+struct kvm_tdp {
+	struct tdp_tree tree[KVM_ADDRESS_SPACES];
 };
 
 /* kvmclock, one for all vCPUs (clock.c). */

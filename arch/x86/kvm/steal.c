@@ -87,7 +87,7 @@ void steal_preempted(struct kvm_vcpu *vcpu)
 	if (likely(!(steal->msr & KVM_MSR_ENABLED)))
 		return;
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	slot = kvm_slot_of(vcpu->kvm, gpa_to_gfn(gpa));
+	slot = kvm_slot_of(vcpu->kvm, 0, gpa_to_gfn(gpa));
 	hva = kvm_gfn_hva(vcpu->kvm, gpa_to_gfn(gpa), true);
 	if (hva != KVM_HVA_BAD &&
 	    !copy_to_user_nofault((void __user *)hva + offset_in_page(gpa) + PREEMPTED_AT,

@@ -157,7 +157,7 @@ int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
 	r = backend_call(vcpu_create)(vcpu);
 	if (r)
 		goto out_fpu;
-	vcpu->arch.root = vcpu->kvm->arch.tdp.root_hpa;
+	vcpu->arch.root = vcpu->kvm->arch.tdp.tree[0].root_hpa;
 	vcpu->arch.traps = TRAP_CR8 | TRAP_DR;
 	cpuid_create(vcpu);
 	glue_create(vcpu);

@@ -318,7 +318,7 @@ static int load_pdptes(struct kvm_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efe
 
 	if (!backend_features.loads_pdptes || !is_pae_paging(cr0, cr4, efer))
 		return 0;
-	if (kvm_read_guest(vcpu->kvm, cr3 & PDPT_ADDRESS, pdpte, sizeof(pdpte)))
+	if (kvm_vcpu_read_guest(vcpu, cr3 & PDPT_ADDRESS, pdpte, sizeof(pdpte)))
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(pdpte); i++)
 		if (!pdpte_ok(&limits, pdpte[i]))

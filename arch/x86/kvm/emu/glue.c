@@ -66,26 +66,26 @@ static enum emu_mem glue_translate_op(struct emu_ctx *ctx, u64 linear, unsigned 
 		return EMU_MEM_FAILED;
 	*gpa = walk.gpa;
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	hva = kvm_gfn_hva(vcpu->kvm, gpa_to_gfn(walk.gpa), write);
+	hva = kvm_vcpu_hva(vcpu, gpa_to_gfn(walk.gpa), write);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	return hva == KVM_HVA_BAD ? EMU_MEM_DEVICE : EMU_MEM_OK;
 }
 
 static enum emu_mem glue_read(struct emu_ctx *ctx, u64 gpa, void *buf, unsigned int len)
 {
-	return kvm_read_guest(vcpu_of(ctx)->kvm, gpa, buf, len) ? EMU_MEM_FAILED : EMU_MEM_OK;
+	return kvm_vcpu_read_guest(vcpu_of(ctx), gpa, buf, len) ? EMU_MEM_FAILED : EMU_MEM_OK;
 }
 
 static enum emu_mem glue_write(struct emu_ctx *ctx, u64 gpa, const void *buf, unsigned int len)
 {
-	return kvm_write_guest(vcpu_of(ctx)->kvm, gpa, buf, len) ? EMU_MEM_FAILED : EMU_MEM_OK;
+	return kvm_vcpu_write_guest(vcpu_of(ctx), gpa, buf, len) ? EMU_MEM_FAILED : EMU_MEM_OK;
 }
 
 /* Up to eight bytes; the processor itself does CMPXCHG16B when it comes back: this is memory. */
 static enum emu_mem glue_cmpxchg(struct emu_ctx *ctx, u64 gpa, const void *old, const void *new,
 				 unsigned int len)
 {
-	struct kvm *kvm = vcpu_of(ctx)->kvm;
+	struct kvm_vcpu *vcpu = vcpu_of(ctx);
 	u64 from = 0, to = 0;
 	int idx, r;
 
@@ -93,9 +93,9 @@ static enum emu_mem glue_cmpxchg(struct emu_ctx *ctx, u64 gpa, const void *old, 
 		return EMU_MEM_RACED;
 	memcpy(&from, old, len);
 	memcpy(&to, new, len);
-	idx = srcu_read_lock(&kvm->srcu);
-	r = kvm_cmpxchg_guest(kvm, gpa, len, from, to);
-	srcu_read_unlock(&kvm->srcu, idx);
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	r = kvm_vcpu_cmpxchg_guest(vcpu, gpa, len, from, to);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	if (r)
 		return r > 0 ? EMU_MEM_RACED : EMU_MEM_FAILED;
 	return EMU_MEM_OK;
@@ -136,7 +136,7 @@ static enum emu_mem glue_device(struct emu_ctx *ctx, u64 gpa, void *buf, unsigne
 {
 	if (in_kernel(vcpu_of(ctx), KVM_MMIO_BUS, gpa, buf, len, write))
 		return EMU_MEM_OK;
-	if (write || kvm_read_guest(vcpu_of(ctx)->kvm, gpa, buf, len))
+	if (write || kvm_vcpu_read_guest(vcpu_of(ctx), gpa, buf, len))
 		return EMU_MEM_DEVICE;
 	return EMU_MEM_OK;
 }
@@ -220,7 +220,7 @@ static int fetch_page(struct kvm_vcpu *vcpu, u64 linear, u8 *bytes, unsigned int
 	}
 	if (r)
 		return -EFAULT;
-	return kvm_read_guest(vcpu->kvm, walk.gpa, bytes, len) ? -EFAULT : len;
+	return kvm_vcpu_read_guest(vcpu, walk.gpa, bytes, len) ? -EFAULT : len;
 }
 
 /* Fetch and decode; the second page only if the instruction goes on there. */

@@ -57,11 +57,11 @@ static enum task_result translate(struct task *t, u32 linear, u32 access, gpa_t 
 
 enum what { LOOK_ONLY, COPY_FROM, COPY_TO };
 
-static bool copy(struct kvm *kvm, gpa_t gpa, void *buf, unsigned int len, enum what what)
+static bool copy(struct kvm_vcpu *vcpu, gpa_t gpa, void *buf, unsigned int len, enum what what)
 {
 	if (what == COPY_FROM)
-		return !kvm_read_guest(kvm, gpa, buf, len);
-	return what == LOOK_ONLY || !kvm_write_guest(kvm, gpa, buf, len);
+		return !kvm_vcpu_read_guest(vcpu, gpa, buf, len);
+	return what == LOOK_ONLY || !kvm_vcpu_write_guest(vcpu, gpa, buf, len);
 }
 
 static enum task_result transfer(struct task *t, u32 linear, void *buf, unsigned int len,
@@ -76,7 +76,7 @@ static enum task_result transfer(struct task *t, u32 linear, void *buf, unsigned
 		r = translate(t, linear, access, &gpa);
 		if (r)
 			return r;
-		if (!copy(vcpu_of(t)->kvm, gpa, buf, part, what))
+		if (!copy(vcpu_of(t), gpa, buf, part, what))
 			return TASK_FAILED;
 	}
 	return TASK_DONE;
@@ -99,7 +99,7 @@ static enum task_result switch_write(struct task *t, u32 linear, const void *buf
 
 static enum task_result switch_mark(struct task *t, u32 linear, u8 from, u8 to)
 {
-	struct kvm *kvm = vcpu_of(t)->kvm;
+	struct kvm_vcpu *vcpu = vcpu_of(t);
 	enum task_result r;
 	gpa_t gpa;
 	int idx, ret;
@@ -107,9 +107,9 @@ static enum task_result switch_mark(struct task *t, u32 linear, u8 from, u8 to)
 	r = translate(t, linear, WALK_SYSTEM | WALK_WRITE, &gpa);
 	if (r)
 		return r;
-	idx = srcu_read_lock(&kvm->srcu);
-	ret = kvm_cmpxchg_guest(kvm, gpa, 1, from, to);
-	srcu_read_unlock(&kvm->srcu, idx);
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	ret = kvm_vcpu_cmpxchg_guest(vcpu, gpa, 1, from, to);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	if (ret < 0)
 		return TASK_FAILED;
 	return ret ? TASK_AGAIN : TASK_DONE;

@@ -130,7 +130,7 @@ static int fault_commit(struct kvm *kvm, struct kvm_memslot *slot, struct fault 
 
 	spin_lock(&kvm->mmu_lock);
 	if (likely(!kvm_mmu_stale(kvm, seq, first, first + size))) {
-		ret = tdp_map(kvm, page, &fault->spares);
+		ret = tdp_map(kvm, slot->space, page, &fault->spares);
 		if (!ret && page->dirty)
 			kvm_mark_dirty(slot, page->gfn);
 	}
@@ -139,8 +139,9 @@ static int fault_commit(struct kvm *kvm, struct kvm_memslot *slot, struct fault 
 }
 
 /* One attempt, which does not sleep: enum tdp_result or FAULT_NO_*. kvm->srcu held. */
-static int fault_try(struct kvm *kvm, struct fault *fault)
+static int fault_try(struct kvm_vcpu *vcpu, struct fault *fault)
 {
+	struct kvm *kvm = vcpu->kvm;
 	struct kvm_memslot *slot;
 	struct host_entry host;
 	struct tdp_page page;
@@ -148,7 +149,7 @@ static int fault_try(struct kvm *kvm, struct fault *fault)
 
 	seq = READ_ONCE(kvm->mmu_seq);
 	smp_rmb();	/* slots and page table are read after it */
-	slot = kvm_slot_of(kvm, fault->gfn);
+	slot = kvm_slot_of(kvm, vcpu->space, fault->gfn);
 	if (!slot || (fault->write && (slot->flags & KVM_MEM_READONLY)))
 		return TDP_MMIO;
 	fault->hva = slot->hva + ((fault->gfn - slot->base_gfn) << PAGE_SHIFT);
@@ -206,7 +207,7 @@ int tdp_fault(struct kvm_vcpu *vcpu, gpa_t gpa, bool write, bool fetch)
 	fault.spares.count = 0;
 	idx = srcu_read_lock(&kvm->srcu);
 	for (tries = 0; tries < FAULT_TRIES; tries++) {
-		ret = fault_try(kvm, &fault);
+		ret = fault_try(vcpu, &fault);
 		if (likely(ret >= 0))
 			break;
 		/* 0 is TDP_MAPPED as well: when the tries are used up, the guest makes the next */
@@ -228,7 +229,7 @@ int tdp_fault(struct kvm_vcpu *vcpu, gpa_t gpa, bool write, bool fetch)
 
 static int fault_read_entry(void *ctx, u64 gpa, unsigned int size, u64 *entry)
 {
-	unsigned long hva = kvm_gfn_hva(ctx, gpa_to_gfn(gpa), false);
+	unsigned long hva = kvm_vcpu_hva(ctx, gpa_to_gfn(gpa), false);
 	u32 half;
 
 	if (unlikely(hva == KVM_HVA_BAD))
@@ -244,7 +245,7 @@ static int fault_read_entry(void *ctx, u64 gpa, unsigned int size, u64 *entry)
 
 static int fault_update_entry(void *ctx, u64 gpa, unsigned int size, u64 from, u64 to)
 {
-	return kvm_cmpxchg_guest(ctx, gpa, size, from, to);
+	return kvm_vcpu_cmpxchg_guest(ctx, gpa, size, from, to);
 }
 
 static const struct walk_mem fault_mem = {
@@ -273,8 +274,7 @@ int fault_translate(struct kvm_vcpu *vcpu, gva_t linear, u32 access, bool mark,
 	regs.ac = state->rflags & X86_EFLAGS_AC;
 	regs.max_gpa_bits = vcpu->arch.cpuid.max_gpa_bits;
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	ret = walk_linear(&regs, linear, access, mark ? &fault_mem : &fault_mem_look, vcpu->kvm,
-			  out);
+	ret = walk_linear(&regs, linear, access, mark ? &fault_mem : &fault_mem_look, vcpu, out);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	return ret;
 }

@@ -14,7 +14,7 @@
 int tdp_module_init(void);
 void tdp_module_exit(void);
 
-/* Allocate an empty root. 0 or -ENOMEM. */
+/* Allocate an empty root for each address space. 0 or -ENOMEM. */
 int tdp_vm_init(struct kvm *kvm);
 /* Free all tables; no vCPU exists any more. */
 void tdp_vm_destroy(struct kvm *kvm);
@@ -52,12 +52,14 @@ int tdp_max_level(void);
 /**
  * tdp_map - make a translation, or allow more in one that is there
  * @kvm: the VM; mmu_lock held, kvm_mmu_stale() has said no under it
+ * @space: in which address space
  * @page: what
  * @spares: tables to use
  *
  * Return: 0, or -EAGAIN when @spares are too few: tdp_spares_fill() without the lock, start over.
  */
-int tdp_map(struct kvm *kvm, const struct tdp_page *page, struct tdp_spares *spares);
+int tdp_map(struct kvm *kvm, unsigned int space, const struct tdp_page *page,
+	    struct tdp_spares *spares);
 
 int tdp_spares_fill(struct tdp_spares *spares);		/* 0 or -ENOMEM; may sleep */
 void tdp_spares_free(struct tdp_spares *spares);

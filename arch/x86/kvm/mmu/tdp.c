@@ -2,7 +2,7 @@
 /*
  * tdp.c - the second-level tables: from guest physical to host physical.
  *
- * One radix tree a VM, of four levels with pages of 4 KiB, 2 MiB and 1 GiB,
+ * One radix tree an address space, of four levels with pages of 4 KiB, 2 MiB and 1 GiB,
  * all of it under kvm->mmu_lock.  Entries are atomic all the same, because the
  * processor sets accessed and dirty bits in them.  The tree is a cache: what is
  * taken away comes back by a fault (fault.c), and so a huge page that is to go,
@@ -213,11 +213,11 @@ static bool tdp_visit_end(struct tdp_visit *visit)
 	return false;
 }
 
-static bool tdp_visit(struct tdp_visit *visit, gfn_t first, gfn_t end)
+static bool tdp_visit(struct tdp_visit *visit, unsigned int space, gfn_t first, gfn_t end)
 {
 	lockdep_assert_held(&visit->kvm->mmu_lock);
 	INIT_LIST_HEAD(&visit->gone);
-	tdp_visit_table(visit, visit->kvm->arch.tdp.root, TDP_LEVELS, first,
+	tdp_visit_table(visit, visit->kvm->arch.tdp.tree[space].root, TDP_LEVELS, first,
 			min(end, end_of_frames));
 	return tdp_visit_end(visit);
 }
@@ -228,11 +228,11 @@ static void tdp_page_unmap(struct tdp_visit *visit, atomic64_t *entry, int level
 	visit->hit = true;
 }
 
-bool kvm_arch_unmap(struct kvm *kvm, gfn_t first, gfn_t end)
+bool kvm_arch_unmap(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end)
 {
 	struct tdp_visit visit = { .kvm = kvm, .page = tdp_page_unmap, .prune = true };
 
-	return tdp_visit(&visit, first, end);
+	return tdp_visit(&visit, space, first, end);
 }
 
 static void tdp_page_protect(struct tdp_visit *visit, atomic64_t *entry, int level)
@@ -246,11 +246,11 @@ static void tdp_page_protect(struct tdp_visit *visit, atomic64_t *entry, int lev
 	visit->hit = true;
 }
 
-bool kvm_arch_write_protect(struct kvm *kvm, gfn_t first, gfn_t end)
+bool kvm_arch_write_protect(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end)
 {
 	struct tdp_visit visit = { .kvm = kvm, .page = tdp_page_protect };
 
-	return tdp_visit(&visit, first, end);
+	return tdp_visit(&visit, space, first, end);
 }
 
 /*
@@ -272,10 +272,10 @@ static void tdp_page_age(struct tdp_visit *visit, atomic64_t *entry, int level)
 	}
 }
 
-bool kvm_arch_age(struct kvm *kvm, gfn_t first, gfn_t end, bool clear)
+bool kvm_arch_age(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end, bool clear)
 {
 	struct tdp_visit visit = { .kvm = kvm, .page = tdp_page_age, .clear = clear };
-	bool young = tdp_visit(&visit, first, end);
+	bool young = tdp_visit(&visit, space, first, end);
 
 	if (visit.flush)
 		tdp_flush(kvm);
@@ -358,9 +358,10 @@ static void tdp_replace(struct kvm *kvm, atomic64_t *entry, const struct tdp_pag
 	}
 }
 
-int tdp_map(struct kvm *kvm, const struct tdp_page *page, struct tdp_spares *spares)
+int tdp_map(struct kvm *kvm, unsigned int space, const struct tdp_page *page,
+	    struct tdp_spares *spares)
 {
-	struct tdp_table *table = kvm->arch.tdp.root;
+	struct tdp_table *table = kvm->arch.tdp.tree[space].root;
 	atomic64_t *entry;
 	int level;
 	u64 pte;
@@ -385,32 +386,11 @@ int tdp_map(struct kvm *kvm, const struct tdp_page *page, struct tdp_spares *spa
 }
 
 /*
- * The tree of a VM
+ * The trees of a VM
  */
 
-int tdp_vm_init(struct kvm *kvm)
-{
-	struct kvm_tdp *tdp = &kvm->arch.tdp;
-
-	tdp->root = tdp_table_alloc();
-	if (!tdp->root)
-		return -ENOMEM;
-	tdp->root_hpa = __sme_set(__pa(tdp->root));
-	if (backend_features.table_levels == TDP_LEVELS)
-		return 0;
-	tdp->top = tdp_table_alloc();
-	if (!tdp->top) {
-		tdp_table_free(tdp->root);
-		return -ENOMEM;
-	}
-	/* nothing above what the root covers: one entry, for good */
-	atomic64_set(&tdp->top->entry[0], tdp->root_hpa | format.table);
-	tdp->root_hpa = __sme_set(__pa(tdp->top));
-	return 0;
-}
-
 /* The mmu notifier is gone by now, and all pages with it: only tables are left. */
-static void tdp_free_tree(struct tdp_table *table, int level)
+static void tdp_free_tables(struct tdp_table *table, int level)
 {
 	unsigned int i;
 
@@ -418,16 +398,54 @@ static void tdp_free_tree(struct tdp_table *table, int level)
 		u64 pte = atomic64_read(&table->entry[i]);
 
 		if ((pte & format.present) && !tdp_is_page(pte, level))
-			tdp_free_tree(tdp_child(pte), level - 1);
+			tdp_free_tables(tdp_child(pte), level - 1);
 	}
 	tdp_table_free(table);
 	if (level == 2)
 		cond_resched();
 }
 
+static void tdp_tree_free(struct tdp_tree *tree)
+{
+	if (tree->root)
+		tdp_free_tables(tree->root, TDP_LEVELS);
+	if (tree->top)
+		tdp_table_free(tree->top);
+}
+
+static int tdp_tree_init(struct tdp_tree *tree)
+{
+	tree->root = tdp_table_alloc();
+	if (!tree->root)
+		return -ENOMEM;
+	tree->root_hpa = __sme_set(__pa(tree->root));
+	if (backend_features.table_levels == TDP_LEVELS)
+		return 0;
+	tree->top = tdp_table_alloc();
+	if (!tree->top)
+		return -ENOMEM;
+	/* nothing above what the root covers: one entry, for good */
+	atomic64_set(&tree->top->entry[0], tree->root_hpa | format.table);
+	tree->root_hpa = __sme_set(__pa(tree->top));
+	return 0;
+}
+
+int tdp_vm_init(struct kvm *kvm)
+{
+	unsigned int space;
+	int r = 0;
+
+	for (space = 0; space < KVM_ADDRESS_SPACES && !r; space++)
+		r = tdp_tree_init(&kvm->arch.tdp.tree[space]);
+	if (r)
+		tdp_vm_destroy(kvm);
+	return r;
+}
+
 void tdp_vm_destroy(struct kvm *kvm)
 {
-	tdp_free_tree(kvm->arch.tdp.root, TDP_LEVELS);
-	if (kvm->arch.tdp.top)
-		tdp_table_free(kvm->arch.tdp.top);
+	unsigned int space;
+
+	for (space = 0; space < KVM_ADDRESS_SPACES; space++)
+		tdp_tree_free(&kvm->arch.tdp.tree[space]);
 }
