@@ -32,6 +32,7 @@ enum exit_kind {
 	EXIT_HYPERCALL,
 	EXIT_PAUSE,
 	EXIT_CACHE,		/* INVD, WBINVD */
+	EXIT_RSM,		/* where it exits by itself; else see TRAP_RSM */
 	EXIT_UNDEFINED,		/* an instruction this vCPU does not have: #UD */
 	EXIT_PRIVILEGED,	/* one that is never allowed: #GP(0) */
 	EXIT_IDLE,		/* MONITOR, MWAIT */
@@ -115,6 +116,7 @@ struct vm_exit {
 #define TRAP_STEP	BIT(1)	/* exit after each instruction, by #DB */
 #define TRAP_CR8	BIT(2)	/* writes of CR8 */
 #define TRAP_DR		BIT(3)	/* MOV DR */
+#define TRAP_RSM	BIT(4)	/* RSM, as EXIT_RSM or by its #UD: the vCPU is in SMM */
 
 enum backend_tables {
 	TABLES_NPT,
@@ -172,6 +174,8 @@ extern struct backend_features backend_features;
  *	vcpu_put	off this CPU, preemption off.
  *	fetch		hardware -> arch.state for these groups.  vCPU thread, loaded or not.
  *	store		arch.state -> hardware for these groups.  vCPU thread, loaded.
+ *	set_root	arch.root is another: translate by it from the next entry on, and by nothing
+ *			that is cached.  vCPU thread, loaded or not.
  *	set_traps	bring intercepts in line with arch.traps and the guest's CPUID.
  *	trap_msr	exit on reads, on writes of this MSR, or not.
  *	inject		carry the plan out: event, windows.  Interrupts off, right before enter.
@@ -196,6 +200,7 @@ extern struct backend_features backend_features;
 	OP(void, vcpu_put, (struct kvm_vcpu *vcpu))				\
 	OP(void, fetch, (struct kvm_vcpu *vcpu, u32 groups))			\
 	OP(void, store, (struct kvm_vcpu *vcpu, u32 groups))			\
+	OP(void, set_root, (struct kvm_vcpu *vcpu))				\
 	OP(void, set_traps, (struct kvm_vcpu *vcpu))				\
 	OP(void, trap_msr, (struct kvm_vcpu *vcpu, u32 msr, bool read, bool write)) \
 	OP(void, inject, (struct kvm_vcpu *vcpu, const struct event_plan *plan)) \

@@ -404,6 +404,7 @@ static void derive(struct kvm_vcpu *vcpu)
 	cpuid->efer_allowed = allowed_efer(vcpu);
 	cpuid->has_rdtscp = guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_RDTSCP) ||
 			    guest_has(vcpu, 0x7, ECX, X86_FEATURE_RDPID);
+	cpuid->has_long_mode = guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_LM);
 	cpuid->has_x2apic = guest_has(vcpu, 0x1, ECX, X86_FEATURE_X2APIC);
 	cpuid->has_tsc_deadline = guest_has(vcpu, 0x1, ECX, X86_FEATURE_TSC_DEADLINE_TIMER);
 	apic_features_changed(vcpu);
@@ -422,6 +423,7 @@ void cpuid_create(struct kvm_vcpu *vcpu)
 		if (boot_cpu_has(cr4_features[i].feature))
 			cpuid->cr4_allowed |= cr4_features[i].cr4;
 	cpuid->efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX;
+	cpuid->has_long_mode = true;
 }
 
 void cpuid_destroy(struct kvm_vcpu *vcpu)

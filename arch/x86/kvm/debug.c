@@ -39,6 +39,11 @@ static void update_effective(struct kvm_vcpu *vcpu)
 								state->dr7;
 }
 
+void debug_dr7_changed(struct kvm_vcpu *vcpu)
+{
+	update_effective(vcpu);
+}
+
 static void apply_traps(struct kvm_vcpu *vcpu)
 {
 	vcpu->arch.quiet = false;

@@ -298,6 +298,16 @@ static int exit_xsetbv(struct kvm_vcpu *vcpu)
 }
 
 /* Who has the interrupt controllers waits for them. */
+int exit_halt(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.irq.in_kernel) {
+		vcpu->arch.events.mp_state = KVM_MP_STATE_HALTED;
+		return TO_GUEST;
+	}
+	vcpu->run->exit_reason = KVM_EXIT_HLT;
+	return TO_USER;
+}
+
 static int exit_hlt(struct kvm_vcpu *vcpu)
 {
 	int len = glue_insn_len(vcpu), r;
@@ -309,10 +319,7 @@ static int exit_hlt(struct kvm_vcpu *vcpu)
 	if (vcpu->arch.irq.in_kernel)
 		vcpu->arch.events.mp_state = KVM_MP_STATE_HALTED;
 	r = state_skip(vcpu, len);
-	if (r != TO_GUEST || vcpu->arch.irq.in_kernel)
-		return r;
-	vcpu->run->exit_reason = KVM_EXIT_HLT;
-	return TO_USER;
+	return r == TO_GUEST ? exit_halt(vcpu) : r;
 }
 
 static int exit_skip(struct kvm_vcpu *vcpu)
@@ -509,6 +516,11 @@ static int exit_exception(struct kvm_vcpu *vcpu)
 	case X86_TRAP_DB:
 	case X86_TRAP_BP:
 		return debug_exception(vcpu, exit->exception.vector, exit->exception.payload);
+	case X86_TRAP_UD:
+		if (vcpu->arch.traps & TRAP_RSM && glue_at_rsm(vcpu))
+			return smm_rsm(vcpu);
+		vcpu_ud(vcpu);
+		return TO_GUEST;
 	case X86_TRAP_OF:
 		vcpu_soft_exception(vcpu, X86_TRAP_OF);
 		return TO_GUEST;
@@ -563,6 +575,7 @@ static int (*const handlers[EXIT_KINDS])(struct kvm_vcpu *vcpu) = {
 	[EXIT_HYPERCALL] = hypercall_exit,
 	[EXIT_PAUSE] = exit_skip,
 	[EXIT_CACHE] = exit_skip,
+	[EXIT_RSM] = smm_rsm,
 	[EXIT_UNDEFINED] = exit_undefined,
 	[EXIT_PRIVILEGED] = exit_privileged,
 	[EXIT_IDLE] = exit_undefined,

@@ -32,6 +32,8 @@ struct vcpu_msrs {
 	u64 host_tsc_aux;		/* while the vCPU is loaded */
 	u64 misc_enable;
 	u64 power_ctl;
+	u64 smbase;
+	u64 smi_count;
 	u64 mtrr_def_type;
 	u64 mtrr_fixed[VCPU_MTRR_FIXED];
 	u64 mtrr_range[2 * VCPU_MTRR_VARIABLE];		/* base, mask */
@@ -55,6 +57,7 @@ struct vcpu_cpuid {
 	bool has_rdtscp;	/* RDTSCP or RDPID: TSC_AUX counts */
 	bool has_x2apic;
 	bool has_tsc_deadline;
+	bool has_long_mode;
 	u32 pv_features;	/* KVM_FEATURE_* that it is told of */
 	bool pv_enforced;	/* and which alone it has then */
 };
@@ -191,7 +194,8 @@ struct kvm_vcpu_arch {
 #define INBOX_IRQ		BIT(3)	/* arch.irq.posted */
 #define INBOX_TIMER		BIT(4)	/* the LAPIC's timer has rung */
 #define INBOX_PIC		BIT(5)	/* the PICs' output is to be looked at */
-#define INBOX_EVENTS		(INBOX_NMI | INBOX_INIT | INBOX_SIPI)	/* of struct vcpu_events */
+#define INBOX_SMI		BIT(6)
+#define INBOX_EVENTS		(INBOX_NMI | INBOX_INIT | INBOX_SIPI | INBOX_SMI)	/* events.h's */
 #define INBOX_SIPI_SHIFT	24
 #define INBOX_SIPI_VECTOR	(0xffu << INBOX_SIPI_SHIFT)
 

@@ -18,6 +18,7 @@
 #include <asm/mtrr.h>
 #include <asm/trapnr.h>
 #include "cr.h"
+#include "smm_state.h"
 #include "vcpu.h"
 
 #define MAX_MSRS		256	/* in one call */
@@ -77,6 +78,25 @@ static int set_field(struct kvm_vcpu *vcpu, const struct row *row, struct msr_ac
 {
 	*field_of(vcpu, row, at) = data;
 	return 0;
+}
+
+/* Not the guest's to write; SMBASE not to read either: a handler finds it in SMRAM. */
+static int set_outside(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+		       u64 data)
+{
+	return at->outside ? set_field(vcpu, row, at, data) : -EINVAL;
+}
+
+static int get_smbase(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+		      u64 *data)
+{
+	return at->outside ? get_field(vcpu, row, at, data) : -EINVAL;
+}
+
+static int set_smbase(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+		      u64 data)
+{
+	return data >> 32 ? -EINVAL : set_outside(vcpu, row, at, data);
 }
 
 /* The same in a group of struct vcpu_state: fetched before, stored after. */
@@ -493,8 +513,10 @@ static const struct row rows[] = {
 	{ MSR_IA32_TSC, 1, SAVED, 0, get_tsc, set_tsc },
 	{ MSR_KVM_WALL_CLOCK, 2, SAVED, 0, get_kvmclock, set_kvmclock },
 	{ MSR_IA32_APICBASE, 1, 0, ARCH(msrs.apic_base), get_field, set_apic_base },
+	{ MSR_SMI_COUNT, 1, SAVED, ARCH(msrs.smi_count), get_field, set_outside },
 	{ MSR_IA32_TSC_ADJUST, 1, SAVED, ARCH(time.tsc_adjust), get_field, set_tsc_adjust },
 	{ MSR_IA32_UCODE_REV, 1, FEATURE, 0, get_ucode, set_ucode },
+	{ MSR_IA32_SMBASE, 1, SAVED, ARCH(msrs.smbase), get_smbase, set_smbase },
 	{ MSR_MTRRcap, 1, 0, 0, get_mtrr_cap, NULL },
 	{ MSR_IA32_SYSENTER_CS, 1, SAVED | DIRECT, ARCH(state.sysenter_cs), get_state, set_state },
 	{ MSR_IA32_SYSENTER_ESP, 1, SAVED | DIRECT, ARCH(state.sysenter_esp), get_state,
@@ -635,6 +657,7 @@ void msr_reset(struct kvm_vcpu *vcpu)
 	msrs->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
 			  (vcpu->id == vcpu->kvm->arch.irqs.boot_id ? MSR_IA32_APICBASE_BSP : 0);
 	msrs->misc_enable = MISC_ENABLE_RESET;
+	msrs->smbase = SMM_RESET_BASE;
 	msrs->ucode_rev = UCODE_REVISION;
 	msrs->de_cfg = host_de_cfg();
 }

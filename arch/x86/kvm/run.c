@@ -67,6 +67,8 @@ void run_hear(struct vcpu_events *ev, u32 notes)
 {
 	if (notes & INBOX_NMI)
 		events_nmi(ev);
+	if (notes & INBOX_SMI)
+		events_smi(ev);
 	if (notes & INBOX_INIT)
 		events_init(ev);
 	if (notes & INBOX_SIPI)
@@ -328,6 +330,10 @@ static bool begin_as_planned(struct kvm_vcpu *vcpu, const struct event_gates *ga
 {
 	struct event_plan plan = events_plan(&vcpu->arch.events, gates);
 
+	if (unlikely(plan.smi)) {
+		smm_enter(vcpu);
+		return false;
+	}
 	if (unlikely(plan.init)) {
 		vcpu_init(vcpu);
 		return false;
@@ -397,17 +403,21 @@ static int vcpu_wait(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->arch.events;
 	struct event_gates gates;
+	struct event_plan plan;
 	u8 page;
 
 	drain_inbox(vcpu);
 	gates = run_gates(vcpu);
 	if (!events_wake(ev, &gates))
 		return vcpu_sleep(vcpu);
-	if (ev->mp_state == KVM_MP_STATE_HALTED)
+	plan = events_plan(ev, &gates);
+	if (plan.smi)
+		smm_enter(vcpu);
+	else if (ev->mp_state == KVM_MP_STATE_HALTED)
 		ev->mp_state = KVM_MP_STATE_RUNNABLE;
 	else if (ev->shutdown)
 		return early_exit(vcpu, &gates);
-	else if (events_plan(ev, &gates).init)
+	else if (plan.init)
 		vcpu_init(vcpu);
 	else if (events_take_sipi(ev, &page))
 		vcpu_start(vcpu, page);
@@ -465,6 +475,8 @@ static int begin_run(struct kvm_vcpu *vcpu)
 	}
 	if (cr8 & ~0xfULL && !vcpu->arch.irq.in_kernel)
 		return -EINVAL;
+	if (unlikely(events_contradict(&vcpu->arch.events)))
+		return -EINVAL;
 	/* with an APIC in the kernel the page only says what it is */
 	if (!vcpu->arch.irq.in_kernel)
 		vcpu->arch.cr8 = cr8;
@@ -499,7 +511,7 @@ static void end_run(struct kvm_vcpu *vcpu, int r)
 	run_publish(vcpu);
 	run->cr8 = vcpu->arch.cr8;
 	run->apic_base = vcpu->arch.msrs.apic_base;
-	run->flags = 0;
+	run->flags = vcpu->arch.events.in_smm ? KVM_RUN_X86_SMM : 0;
 	/* a refused KVM_RUN leaves in the page what it was refused for */
 	if (READ_ONCE(run->kvm_valid_regs) && r != -EINVAL)
 		x86_sync_out(vcpu);

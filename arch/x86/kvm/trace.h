@@ -23,7 +23,8 @@
 	ENTRY(EXIT_DR, "dr") ENTRY(EXIT_XSETBV, "xsetbv")			\
 	ENTRY(EXIT_EXCEPTION, "exception") ENTRY(EXIT_WINDOW, "window")		\
 	ENTRY(EXIT_HYPERCALL, "hypercall") ENTRY(EXIT_PAUSE, "pause")		\
-	ENTRY(EXIT_CACHE, "cache") ENTRY(EXIT_UNDEFINED, "undefined")		\
+	ENTRY(EXIT_CACHE, "cache") ENTRY(EXIT_RSM, "rsm")			\
+	ENTRY(EXIT_UNDEFINED, "undefined")					\
 	ENTRY(EXIT_PRIVILEGED, "privileged") ENTRY(EXIT_IDLE, "idle")		\
 	ENTRY(EXIT_TASK_SWITCH, "task_switch") ENTRY(EXIT_SHUTDOWN, "shutdown")	\
 	ENTRY(EXIT_FAILED, "failed") LAST(EXIT_UNKNOWN, "unknown")

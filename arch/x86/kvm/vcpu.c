@@ -102,6 +102,7 @@ void vcpu_reset(struct kvm_vcpu *vcpu)
 	msr_reset(vcpu);
 	fpu_reset(vcpu);
 	apic_reset(vcpu, false);
+	smm_reset(vcpu);
 	reset_backend(vcpu);
 }
 
@@ -157,7 +158,6 @@ int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
 	r = backend_call(vcpu_create)(vcpu);
 	if (r)
 		goto out_fpu;
-	vcpu->arch.root = vcpu->kvm->arch.tdp.tree[0].root_hpa;
 	vcpu->arch.traps = TRAP_CR8 | TRAP_DR;
 	cpuid_create(vcpu);
 	glue_create(vcpu);

@@ -87,11 +87,21 @@ void run_hear(struct vcpu_events *ev, u32 notes);
 void run_publish(struct kvm_vcpu *vcpu);
 
 /*
+ * smm.c - system management mode
+ */
+void smm_enter(struct kvm_vcpu *vcpu);			/* it takes an SMI */
+int smm_rsm(struct kvm_vcpu *vcpu);			/* it executes RSM: a handler's answer */
+/* events.in_smm is new: the address space, its tables, and the trap of RSM are brought in line. */
+void smm_follow(struct kvm_vcpu *vcpu);
+void smm_reset(struct kvm_vcpu *vcpu);			/* the same, before the backend's reset */
+
+/*
  * exit.c - one handler an exit
  */
 int exit_handle(struct kvm_vcpu *vcpu);			/* enum next_step or errno */
 int exit_resume(struct kvm_vcpu *vcpu);			/* userspace has answered arch.io */
 int exit_internal_error(struct kvm_vcpu *vcpu, u32 suberror);	/* not EMULATION: glue.h */
+int exit_halt(struct kvm_vcpu *vcpu);			/* it waits; RIP is behind HLT */
 /* arch.io.move, a load, is over with this answer; it was a read of memory or of a port. */
 int exit_load(struct kvm_vcpu *vcpu, const void *data, enum dr_access access);
 void exit_ask_msr(struct kvm_vcpu *vcpu);		/* kvm_run of an access in arch.io.msr */
@@ -113,6 +123,10 @@ void x86_collect_events(struct kvm_vcpu *vcpu);
 struct vcpu_events x86_copy_events(struct kvm_vcpu *vcpu);
 /* After all events and the shadow have been set from outside. */
 void x86_events_replaced(struct kvm_vcpu *vcpu);
+/* A shadow came from outside: of the two kinds those are left that hardware knows. */
+void x86_shadow_set(struct kvm_vcpu *vcpu);
+/* May a vCPU be in this state? Control registers only. */
+bool x86_state_ok(struct kvm_vcpu *vcpu, const struct vcpu_state *state);
 /* The guest writes a control register: 0, or -EINVAL for #GP. Legality is cr.h's. */
 int x86_write_cr0(struct kvm_vcpu *vcpu, u64 value);
 int x86_write_cr3(struct kvm_vcpu *vcpu, u64 value);
@@ -273,6 +287,7 @@ static inline bool debug_armed(const struct kvm_vcpu *vcpu)
 	return vcpu->arch.debug.live || vcpu->arch.state.dr7_effective & 0xff;
 }
 
+void debug_dr7_changed(struct kvm_vcpu *vcpu);		/* state.dr7 has been set */
 bool debug_watches(struct kvm_vcpu *vcpu);		/* there is one */
 /* One of the instruction that is being executed; @address is linear, or a port. */
 void debug_access(struct kvm_vcpu *vcpu, u64 address, unsigned int len, enum dr_access access);

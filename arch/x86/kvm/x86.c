@@ -219,6 +219,20 @@ static bool sregs_ok(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 	       msr_apic_base_ok(vcpu, sregs->apic_base);
 }
 
+bool x86_state_ok(struct kvm_vcpu *vcpu, const struct vcpu_state *state)
+{
+	const struct cr_limits limits = cr_limits(vcpu);
+	const struct cr_values values = {
+		.cr0 = state->cr0,
+		.cr3 = state->cr3,
+		.cr4 = state->cr4,
+		.efer = state->efer,
+	};
+
+	return cr_state_ok(&limits, &values) &&
+	       (state->efer & EFER_LMA || !(state->cr4 & X86_CR4_PCIDE));
+}
+
 static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
@@ -470,7 +484,8 @@ static struct event_abi event_abi(struct kvm_vcpu *vcpu)
 static bool nothing_waits(struct kvm_vcpu *vcpu)
 {
 	return events_idle(&vcpu->arch.events) && !atomic_read(&vcpu->arch.inbox) &&
-	       !(vcpu->arch.state.shadow | vcpu->arch.state.pending_db);
+	       !(vcpu->arch.state.shadow | vcpu->arch.state.pending_db |
+		 vcpu->arch.events.in_smm);
 }
 
 /*
@@ -534,7 +549,7 @@ static noinline void get_events(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *o
 	events_get(&copy, &abi, vcpu->arch.state.shadow, out);
 }
 
-void x86_events_replaced(struct kvm_vcpu *vcpu)
+void x86_shadow_set(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
 
@@ -543,6 +558,12 @@ void x86_events_replaced(struct kvm_vcpu *vcpu)
 		state->shadow = SHADOW_ANY;
 	else if (state->shadow & SHADOW_MOV_SS)
 		state->shadow = SHADOW_MOV_SS;
+}
+
+void x86_events_replaced(struct kvm_vcpu *vcpu)
+{
+	x86_shadow_set(vcpu);
+	smm_follow(vcpu);
 	run_publish(vcpu);
 }
 
@@ -659,6 +680,13 @@ static long ioctl_interrupt(struct kvm_vcpu *vcpu, void __user *argp)
 static long ioctl_nmi(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	events_nmi(&vcpu->arch.events);
+	return 0;
+}
+
+/* What is pending already is taken once. */
+static long ioctl_smi(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	events_smi(&vcpu->arch.events);
 	return 0;
 }
 
@@ -811,6 +839,7 @@ static const struct {
 	ROW(KVM_TRANSLATE, ioctl_translate),
 	ROW(KVM_INTERRUPT, ioctl_interrupt),
 	ROW(KVM_NMI, ioctl_nmi),
+	ROW(KVM_SMI, ioctl_smi),
 	ROW(KVM_GET_MSRS, ioctl_get_msrs),
 	ROW(KVM_SET_MSRS, ioctl_set_msrs),
 	ROW(KVM_TPR_ACCESS_REPORTING, ioctl_tpr_access),

@@ -275,19 +275,33 @@ int glue_measure(struct kvm_vcpu *vcpu)
 #define OPCODE_INT	0xcd
 #define OPCODE_INTO	0xce
 
+/* The two bytes at RIP, or one, or less than one if there is no code. */
+static int look(struct kvm_vcpu *vcpu, enum emu_mode mode, u8 *bytes)
+{
+	u64 linear = code_linear(vcpu, mode);
+	u32 error;
+	int have;
+
+	have = fetch_page(vcpu, linear, bytes, 2, false, &error);
+	if (have == 1 && fetch_page(vcpu, linear + 1, bytes + 1, 1, false, &error) > 0)
+		have = 2;
+	return have;
+}
+
+bool glue_at_rsm(struct kvm_vcpu *vcpu)
+{
+	u8 bytes[2];
+
+	return look(vcpu, code_mode(vcpu), bytes) == 2 && bytes[0] == 0x0f && bytes[1] == 0xaa;
+}
+
 unsigned int glue_soft_len(struct kvm_vcpu *vcpu, const struct event *event)
 {
 	enum emu_mode mode = code_mode(vcpu);
-	u64 linear = code_linear(vcpu, mode);
 	u8 bytes[2];
-	int have, more;
-	u32 error;
+	int have;
 
-	have = fetch_page(vcpu, linear, bytes, sizeof(bytes), false, &error);
-	if (have == 1) {
-		more = fetch_page(vcpu, linear + 1, bytes + 1, 1, false, &error);
-		have += more > 0;
-	}
+	have = look(vcpu, mode, bytes);
 	if (have >= 1 && bytes[0] == OPCODE_INT3 && event->vector == X86_TRAP_BP &&
 	    event->kind == EVENT_SOFT_EXCEPTION)
 		return 1;

@@ -105,6 +105,9 @@ void glue_set_io(struct kvm_vcpu *vcpu, const struct kvm_exact_io *in);
  */
 unsigned int glue_soft_len(struct kvm_vcpu *vcpu, const struct event *event);
 
+/* Does RSM stand at RIP? Looks only. */
+bool glue_at_rsm(struct kvm_vcpu *vcpu);
+
 /**
  * glue_translate - KVM_TRANSLATE: guest linear to guest physical, as a supervisor data read
  *

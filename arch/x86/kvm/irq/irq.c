@@ -59,6 +59,9 @@ static int deliver(struct kvm_vcpu *vcpu, const struct irq_msg *msg)
 	case MSG_NMI:
 		leave_note(vcpu, INBOX_NMI);
 		return 1;
+	case MSG_SMI:
+		leave_note(vcpu, INBOX_SMI);
+		return 1;
 	case MSG_INIT:
 		/* a level de-assert sets arbitration ids, which nobody has any more */
 		if (!msg->level || msg->assert)
@@ -68,7 +71,7 @@ static int deliver(struct kvm_vcpu *vcpu, const struct irq_msg *msg)
 		send_sipi(vcpu, msg->vector);
 		return 1;
 	default:
-		/* an SMI finds no SMM here, and ExtINT is the PICs' wire alone */
+		/* ExtINT is the PICs' wire alone */
 		return 0;
 	}
 }

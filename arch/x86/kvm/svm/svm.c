@@ -241,6 +241,15 @@ static void svm_flush_guest(struct kvm_vcpu *vcpu)
 	to_svm(vcpu)->asid_generation = 0;
 }
 
+static void svm_set_root(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_svm *svm = to_svm(vcpu);
+
+	svm->vmcb->control.nested_cr3 = vcpu->arch.root;
+	svm->asid_generation = 0;
+	svm_touch(svm, CLEAN_NESTED);
+}
+
 static void svm_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
@@ -548,7 +557,7 @@ static const u8 plain_exit[] = {
 	[SVM_EXIT_VINTR] = EXIT_WINDOW,
 	[SVM_EXIT_RDPMC] = EXIT_PRIVILEGED,
 	[SVM_EXIT_CPUID] = EXIT_CPUID,
-	[SVM_EXIT_RSM] = EXIT_UNDEFINED,
+	[SVM_EXIT_RSM] = EXIT_RSM,
 	[SVM_EXIT_INVD] = EXIT_CACHE,
 	[SVM_EXIT_WBINVD] = EXIT_CACHE,
 	[SVM_EXIT_PAUSE] = EXIT_PAUSE,

@@ -260,6 +260,17 @@ static void vmx_flush_guest(struct kvm_vcpu *vcpu)
 	to_vmx(vcpu)->flush = true;
 }
 
+static void vmx_set_root(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	vmcs_get(vmx);
+	vmcs_write(EPT_POINTER, vcpu->arch.root | vmx_controls.eptp);
+	vmcs_put();
+	/* while another was in its place nobody flushed this one */
+	vmx->flush = true;
+}
+
 static void vmx_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
@@ -336,6 +347,9 @@ static void vmx_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 		exceptions |= IRET_EXCEPTIONS;
 	if (unlikely(traps & TRAP_BP))
 		exceptions |= BIT(X86_TRAP_BP);
+	/* there is no other exit for RSM, which is #UD here */
+	if (unlikely(traps & TRAP_RSM))
+		exceptions |= BIT(X86_TRAP_UD);
 	/* a debugger's TF must not be seen in a handler's frame */
 	if (unlikely(traps & TRAP_STEP))
 		exceptions = U32_MAX;
