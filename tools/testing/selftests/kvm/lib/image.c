@@ -13,6 +13,8 @@
 /* Read and written one by one: a kernel may lack any of them. */
 static const uint32_t image_msrs[] = {
 	0x10,		/* TSC */
+	0x34,		/* how many SMIs */
+	0x9e,		/* SMBASE */
 	0x174,		/* SYSENTER_CS, _ESP, _EIP */
 	0x175,
 	0x176,
@@ -157,8 +159,11 @@ int image_set(struct vm *vm, struct image *image)
 		err = vcpu_ioctl(vm, KVM_SET_MP_STATE, &image->mp_state);
 	if (err)
 		return err;
-	return image->has_exact ? exact_set(vm, &image->exact) :
-				  vcpu_ioctl(vm, KVM_SET_VCPU_EVENTS, &image->events);
+	/* INIT, SIPI and SMM are said there alone */
+	err = vcpu_ioctl(vm, KVM_SET_VCPU_EVENTS, &image->events);
+	if (!err && image->has_exact)
+		err = exact_set(vm, &image->exact);
+	return err;
 }
 
 /**

@@ -2,9 +2,9 @@
 /*
  * vm.c - making and unmaking a VM with one vCPU, and plain calls of ioctls.
  *
- * In-kernel interrupt controllers there are only where they are asked for, with
- * machine.c.  The processor's first state is made in long_mode.c, running is in
- * run.c.
+ * Interrupt controllers in the kernel there are only where they are asked for, by
+ * VM_IRQCHIP or with machine.c.  The processor's first state is made in
+ * long_mode.c, running is in run.c.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -123,7 +123,7 @@ static const char *vm_create_vcpu(struct vm *vm, unsigned long id)
 /**
  * vm_create_on() - make a VM around memory that is there already
  * @vm: filled in
- * @flags: VM_NO_PAYLOAD, VM_NO_TRIPLE_FAULT, VM_EXACT
+ * @flags: VM_NO_PAYLOAD, VM_NO_TRIPLE_FAULT, VM_IRQCHIP, VM_EXACT
  * @mem: MEM_SIZE bytes, whatever they hold; belongs to @vm from now on
  *
  * The vCPU is as the kernel made it.
@@ -147,6 +147,8 @@ const char *vm_create_on(struct vm *vm, unsigned int flags, uint8_t *mem)
 		return "KVM_SET_IDENTITY_MAP_ADDR";
 	if (vm_slot(vm, 0, 0, 0, MEM_SIZE, mem))
 		return "KVM_SET_USER_MEMORY_REGION";
+	if (flags & VM_IRQCHIP && vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL))
+		return "KVM_CREATE_IRQCHIP";
 	wrong = vm_enable_caps(vm);
 	return wrong ?: vm_create_vcpu(vm, 0);
 }
@@ -191,7 +193,7 @@ uint8_t *vm_alloc(void)
 /**
  * vm_create() - make a VM whose vCPU is in 64-bit mode, at rt_done
  * @vm: filled in
- * @flags: VM_NO_PAYLOAD, VM_NO_TRIPLE_FAULT, VM_EXACT
+ * @flags: VM_NO_PAYLOAD, VM_NO_TRIPLE_FAULT, VM_IRQCHIP, VM_EXACT
  *
  * Return: NULL, or the step that failed, errno telling why.
  */
