@@ -89,6 +89,8 @@ uint64_t count_of(struct machine *m, unsigned int cpu, unsigned int vector);
 uint64_t word_at(struct machine *m, uint64_t address);
 /* Waits until a word is what is wanted, or more; false after some seconds. */
 bool word_becomes(struct machine *m, uint64_t address, uint64_t value);
+/* Deliveries that came twice: an emulator's doing, see lib/script.S. */
+uint64_t twice(struct machine *m);
 /* Vectors in the order in which they came, all vCPUs in one: a string of two digits each. */
 const char *order_of(struct machine *m);
 

@@ -344,6 +344,11 @@ uint64_t count_of(struct machine *m, unsigned int cpu, unsigned int vector)
 	return word_at(m, COUNTS(cpu) + 8 * vector);
 }
 
+uint64_t twice(struct machine *m)
+{
+	return word_at(m, TWICE);
+}
+
 const char *order_of(struct machine *m)
 {
 	static char text[101];

@@ -5,7 +5,10 @@
  *
  * R15 points to the step, R14 to the vCPU's counts, one word for each vector.
  * A handler counts its vector, writes it down in the order of all, and ends the
- * service as the word at EOI_BY says.
+ * service as the word at EOI_BY says.  One that begins where the same vector's
+ * handler was about to begin, with interrupts off, is a delivery that came twice:
+ * no interrupt, counted in TWICE alone.  QEMU's TCG does that at times, when it is
+ * interrupted itself right behind a VMRUN that injects.
  */
 #include "layout.h"
 
@@ -205,6 +208,14 @@ count_common:
 	push %rax
 	push %rbx
 	mov 16(%rsp), %rax
+	mov %eax, %ebx
+	shl $4, %ebx
+	push %rcx
+	lea count_stubs(%rip), %rcx
+	add %rcx, %rbx
+	pop %rcx
+	cmp %rbx, 24(%rsp)
+	je count_twice
 	lock incq (%r14, %rax, 8)
 	mov $1, %ebx
 	lock xadd %rbx, ORDER
@@ -230,6 +241,10 @@ count_return:
 	pop %rax
 	add $8, %rsp
 	iretq
+
+count_twice:
+	lock incq TWICE
+	jmp count_return
 
 count_xapic:
 	mov $0xfee000b0, %ebx

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 #include "kvm_test.h"
@@ -171,7 +172,10 @@ static void nudge(struct machine *m)
 		signal_msi(m, i, NUDGE);
 }
 
-/* Each waits for the other's interrupt, halting. */
+/*
+ * Each waits for the other's interrupt, halting.  One that an emulator delivers twice puts a vCPU a
+ * round ahead, and the next two may fall together: then counts differ.
+ */
 static void play(struct machine *m, unsigned int rounds)
 {
 	unsigned int i, first;
@@ -196,7 +200,15 @@ static void play(struct machine *m, unsigned int rounds)
 /* In ms: no round for so long is one lost.  How long all of it may take on a slow machine. */
 #define STALL		400
 #define STALL_STRICT	8000
-#define PLAY_TIME	45000
+#define PLAY_TIME	25000
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
 
 struct result {
 	unsigned int rounds;
@@ -206,23 +218,25 @@ struct result {
 /* Watches until the rounds are over, or time is. @moves: threads change processors meanwhile. */
 static struct result watch(struct machine *m, unsigned int rounds, unsigned int stall, bool moves)
 {
+	uint64_t end = now_ms() + PLAY_TIME, since = now_ms();
 	struct result result = { 0 };
-	unsigned int ms, last = 0, still = 0, i;
+	unsigned int last = 0, i, turn;
 	cpu_set_t set;
 
-	for (ms = 0; ms < PLAY_TIME && result.rounds < rounds; ms++) {
+	for (turn = 0; now_ms() < end && result.rounds < rounds; turn++) {
 		pause_ms(1);
 		for (i = 0; moves && i < 2; i++) {
 			CPU_ZERO(&set);
-			CPU_SET((ms >> i) & 1, &set);
+			CPU_SET((turn >> i) & 1, &set);
 			machine_affinity(i, &set);
 		}
 		result.rounds = count_of(m, 0, 0x50);
-		still = result.rounds == last ? still + 1 : 0;
+		if (result.rounds != last)
+			since = now_ms();
 		last = result.rounds;
-		if (still < stall)
+		if (now_ms() - since < stall)
 			continue;
-		still = 0;
+		since = now_ms();
 		result.nudges++;
 		nudge(m);
 	}
@@ -237,11 +251,14 @@ do {									\
 	play(m, wanted);						\
 	ASSERT_EQ(NULL, (void *)machine_begin(m));			\
 	result_ = watch(m, wanted, strict_ ? STALL_STRICT : STALL, moves); \
-	TH_LOG("%u rounds, %u nudges", result_.rounds, result_.nudges);	\
+	TH_LOG("%u rounds, %u nudges, %u came twice", result_.rounds,	\
+	       result_.nudges, (unsigned int)twice(m));			\
 	machine_end(m, 1);						\
-	EXPECT_GE(1, count_of(m, 1, 0x51) - count_of(m, 0, 0x50));	\
+	EXPECT_GE(strict_ ? 1 : 1 + result_.rounds / 100,		\
+		  labs((long)(count_of(m, 1, 0x51) - count_of(m, 0, 0x50)))); \
 	EXPECT_LE((wanted) / 100, result_.rounds);			\
 	EXPECT_GE(strict_ ? 0 : 1 + result_.rounds / 100, result_.nudges); \
+	EXPECT_GE(strict_ ? 0 : 1 + result_.rounds / 100, twice(m));	\
 } while (0)
 
 TEST_F_TIMEOUT(halt, ping_pong, 100)
