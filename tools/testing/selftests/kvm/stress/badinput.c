@@ -35,7 +35,8 @@
 #define ROOM (64 * 1024)	/* more than any structure here */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum where { SYSTEM, VM, VCPU, WHERES };
+/* The last two have interrupt controllers in the kernel, and are of the same kinds otherwise. */
+enum where { SYSTEM, VM, VCPU, WHERES, IRQ_VM = WHERES, IRQ_VCPU, DESCRIPTORS };
 
 static const char *const where_names[WHERES] = { "/dev/kvm", "a VM", "a vCPU" };
 
@@ -46,7 +47,7 @@ static const char *const where_names[WHERES] = { "/dev/kvm", "a VM", "a vCPU" };
 #define UNKNOWN 1000
 
 static struct {
-	int fd[WHERES];
+	int fd[DESCRIPTORS];
 	int empty_vm;			/* without a vCPU */
 	struct kvm_run *run;
 	int run_bytes;
@@ -120,7 +121,20 @@ struct snapshot {
 		struct kvm_cpuid_entry2 entries[64];
 	} cpuid;
 	char xsave[8192];
+	struct kvm_lapic_state lapic;
+	struct kvm_irqchip chips[3];
+	struct kvm_pit_state2 pit;
 };
+
+static void snapshot_controllers(struct snapshot *s)
+{
+	ioctl(fixture.fd[IRQ_VCPU], KVM_GET_LAPIC, &s->lapic);
+	for (unsigned int i = 0; i < COUNT(s->chips); i++) {
+		s->chips[i].chip_id = i;
+		ioctl(fixture.fd[IRQ_VM], KVM_GET_IRQCHIP, &s->chips[i]);
+	}
+	ioctl(fixture.fd[IRQ_VM], KVM_GET_PIT2, &s->pit);
+}
 
 static void take_snapshot(struct snapshot *s)
 {
@@ -139,6 +153,7 @@ static void take_snapshot(struct snapshot *s)
 	if (fixture.xsave_bytes <= sizeof(s->xsave))
 		ioctl(vcpu, KVM_GET_XSAVE, s->xsave);
 	ioctl(vcpu, KVM_GET_VCPU_EVENTS, &s->events);
+	snapshot_controllers(s);
 }
 
 static const char *snapshots_differ(const struct snapshot *a, const struct snapshot *b)
@@ -150,6 +165,7 @@ static const char *snapshots_differ(const struct snapshot *a, const struct snaps
 	} parts[] = {
 		PART(regs), PART(sregs), PART(fpu), PART(debugregs), PART(xcrs),
 		PART(mp_state), PART(events), PART(tsc_khz), PART(cpuid), PART(xsave),
+		PART(lapic), PART(chips), PART(pit),
 	};
 
 	for (unsigned int i = 0; i < COUNT(parts); i++)
@@ -265,7 +281,39 @@ static const struct call calls[] = {
 	CALL(KVM_HAS_DEVICE_ATTR, VCPU, IN, 0),
 	CALL(KVM_GET_DEVICE_ATTR, VCPU, IN, 0),
 	CALL(KVM_SET_DEVICE_ATTR, VCPU, IN, 0),
+	CALL(KVM_CREATE_IRQCHIP, IRQ_VM, VALUE, 0),
+	CALL(KVM_GET_IRQCHIP, IRQ_VM, BOTH, 0),
+	CALL(KVM_SET_IRQCHIP, IRQ_VM, IN, 0),
+	CALL(KVM_IRQ_LINE, IRQ_VM, IN, 0),
+	CALL(KVM_IRQ_LINE_STATUS, IRQ_VM, BOTH, 0),
+	CALL(KVM_SET_GSI_ROUTING, IRQ_VM, IN, 1),
+	CALL(KVM_SIGNAL_MSI, IRQ_VM, IN, 0),
+	CALL(KVM_CREATE_PIT, IRQ_VM, VALUE, 0),
+	CALL(KVM_CREATE_PIT2, IRQ_VM, IN, 0),
+	CALL(KVM_GET_PIT, IRQ_VM, OUT, 0),
+	CALL(KVM_SET_PIT, IRQ_VM, IN, 0),
+	CALL(KVM_GET_PIT2, IRQ_VM, OUT, 0),
+	CALL(KVM_SET_PIT2, IRQ_VM, IN, 0),
+	CALL(KVM_REINJECT_CONTROL, IRQ_VM, VALUE, 0),
+	CALL(KVM_SET_BOOT_CPU_ID, IRQ_VM, VALUE, 0),
+	CALL(KVM_GET_LAPIC, IRQ_VCPU, OUT, 0),
+	CALL(KVM_SET_LAPIC, IRQ_VCPU, IN, 0),
+	CALL(KVM_SET_VAPIC_ADDR, IRQ_VCPU, IN, 0),
+	CALL(KVM_TPR_ACCESS_REPORTING, IRQ_VCPU, BOTH, 0),
 };
+
+/* What kind of descriptor it is. */
+static enum where kind_of(enum where where)
+{
+	switch (where) {
+	case IRQ_VM:
+		return VM;
+	case IRQ_VCPU:
+		return VCPU;
+	default:
+		return where;
+	}
+}
 
 static size_t entry_bytes(const struct call *call)
 {
@@ -280,6 +328,8 @@ static size_t entry_bytes(const struct call *call)
 		return sizeof(struct kvm_msr_entry);
 	case KVM_SET_SIGNAL_MASK:
 		return 1;
+	case KVM_SET_GSI_ROUTING:
+		return sizeof(struct kvm_irq_routing_entry);
 	default:
 		return sizeof(uint32_t);
 	}
@@ -342,6 +392,7 @@ static void bad_pointers(const struct call *call)
 	if (call->flow == IN)
 		return;
 	mprotect(fixture.readonly, ROOM, PROT_READ | PROT_WRITE);
+	memset(fixture.readonly, 0, ROOM);
 	set_count(call, fixture.readonly, ROOM);
 	mprotect(fixture.readonly, ROOM, PROT_READ);
 	name_it(name, sizeof(name), call->name, "result into read-only memory");
@@ -354,7 +405,8 @@ static void wrong_descriptor(const struct call *call)
 
 	for (int where = 0; where < WHERES; where++) {
 		/* The device answers KVM_GET_MSRS too, for MSRs that tell of features. */
-		if (where == (int)call->where || (where == SYSTEM && call->request == KVM_GET_MSRS))
+		if (where == (int)kind_of(call->where) ||
+		    (where == SYSTEM && call->request == KVM_GET_MSRS))
 			continue;
 		/* TSC_KHZ exists for a VM too, since Linux 5.16: what it starts vCPUs with. */
 		if (where == VM && (call->request == KVM_GET_TSC_KHZ ||
@@ -476,6 +528,11 @@ struct bad_value {
 #define CLEAR(field, value) FIELD(kvm_clear_dirty_log, field, value)
 #define ZONE(field, value) FIELD(kvm_coalesced_mmio_zone, field, value)
 #define IOEVENT(field, value) FIELD(kvm_ioeventfd, field, value)
+#define CAP(number) FIELD(kvm_enable_cap, cap, number)
+#define CAP_ARG(value) FIELD(kvm_enable_cap, args[0], value)
+#define ROUTE(field, value)						\
+	{ sizeof(struct kvm_irq_routing) + offsetof(struct kvm_irq_routing_entry, field), \
+	  sizeof(((struct kvm_irq_routing_entry *)0)->field), value }
 
 #define CR0_PE_PG 0x80000001
 #define LSTAR 0xc0000082
@@ -620,6 +677,54 @@ static const struct bad_value bad_values[] = {
 	    ZONE(addr, -4), ZONE(size, 8)),
 	BAD(KVM_UNREGISTER_COALESCED_MMIO, VM, "a third bus", -EINVAL, ZONE(size, 4),
 	    ZONE(pio, 2)),
+	BAD(KVM_CREATE_IRQCHIP, IRQ_VM, "again", -EEXIST, VALUE_ARG(0)),
+	BAD(KVM_CREATE_IRQCHIP, VM, "after a vCPU", -EINVAL, VALUE_ARG(0)),
+	BAD(KVM_ENABLE_CAP, IRQ_VM, "split controllers behind whole ones", -EEXIST,
+	    CAP(KVM_CAP_SPLIT_IRQCHIP), CAP_ARG(24)),
+	BAD(KVM_ENABLE_CAP, VM, "split controllers after a vCPU", -EEXIST,
+	    CAP(KVM_CAP_SPLIT_IRQCHIP), CAP_ARG(24)),
+	BAD(KVM_ENABLE_CAP, VM, "4097 pins", -EINVAL, CAP(KVM_CAP_SPLIT_IRQCHIP), CAP_ARG(4097)),
+	BAD(KVM_ENABLE_CAP, IRQ_VM, "unknown flags of the x2APIC's", -EINVAL,
+	    CAP(KVM_CAP_X2APIC_API), CAP_ARG(1UL << 40)),
+	BAD(KVM_GET_IRQCHIP, IRQ_VM, "chip 3", -EINVAL, COUNT_ARG(3)),
+	BAD(KVM_GET_IRQCHIP, IRQ_VM, "chip -1", -EINVAL, COUNT_ARG(0xffffffff)),
+	BAD(KVM_SET_IRQCHIP, IRQ_VM, "chip 3", -EINVAL, COUNT_ARG(3)),
+	BAD(KVM_SET_IRQCHIP, IRQ_VM, "chip -1", -EINVAL, COUNT_ARG(0xffffffff)),
+	BAD(KVM_GET_IRQCHIP, VM, "without one", -ENXIO, COUNT_ARG(0)),
+	BAD(KVM_SET_IRQCHIP, VM, "without one", -ENXIO, COUNT_ARG(0)),
+	BAD(KVM_IRQ_LINE, VM, "without controllers", -ENXIO, COUNT_ARG(0)),
+	BAD(KVM_IRQ_LINE_STATUS, VM, "without controllers", -ENXIO, COUNT_ARG(0)),
+	BAD(KVM_IRQ_LINE, IRQ_VM, "line 0xffffffff", 0, COUNT_ARG(0xffffffff)),
+	BAD(KVM_SET_GSI_ROUTING, VM, "without controllers", -EINVAL, COUNT_ARG(0)),
+	BAD(KVM_SET_GSI_ROUTING, IRQ_VM, "4097 of them", -EINVAL, COUNT_ARG(4097)),
+	BAD(KVM_SET_GSI_ROUTING, IRQ_VM, "0xffffffff of them", -EINVAL, COUNT_ARG(0xffffffff)),
+	BAD(KVM_SET_GSI_ROUTING, IRQ_VM, "flags", -EINVAL, COUNT_ARG(1), { 4, 4, 1 }),
+	BAD(KVM_SET_GSI_ROUTING, IRQ_VM, "an unknown type", -EINVAL, COUNT_ARG(1),
+	    ROUTE(type, 99)),
+	BAD(KVM_SET_GSI_ROUTING, IRQ_VM, "GSI 4096", -EINVAL, COUNT_ARG(1),
+	    ROUTE(gsi, 4096), ROUTE(type, KVM_IRQ_ROUTING_MSI)),
+	BAD(KVM_SET_GSI_ROUTING, IRQ_VM, "chip 3", -EINVAL, COUNT_ARG(1),
+	    ROUTE(type, KVM_IRQ_ROUTING_IRQCHIP), ROUTE(u.irqchip.irqchip, 3)),
+	BAD(KVM_SIGNAL_MSI, VM, "without controllers", -EINVAL, { 0, 4, 0xfee00000 }),
+	BAD(KVM_SIGNAL_MSI, IRQ_VM, "unknown flags", -EINVAL, FIELD(kvm_msi, flags, 1 << 20)),
+	BAD(KVM_CREATE_PIT, IRQ_VM, "again", -EEXIST, VALUE_ARG(0)),
+	BAD(KVM_CREATE_PIT2, IRQ_VM, "again", -EEXIST, COUNT_ARG(0)),
+	BAD(KVM_GET_PIT2, VM, "without one", -ENXIO, COUNT_ARG(0)),
+	BAD(KVM_SET_PIT2, VM, "without one", -ENXIO, COUNT_ARG(0)),
+	BAD(KVM_CREATE_PIT2, VM, "without controllers", -ENOENT, COUNT_ARG(0)),
+	BAD(KVM_SET_PIT2, IRQ_VM, "a count above 65536", -EINVAL,
+	    FIELD(kvm_pit_state2, channels[0].count, 65537)),
+	BAD(KVM_REINJECT_CONTROL, IRQ_VM, "pointer into nothing", -EFAULT, VALUE_ARG(0x10)),
+	BAD(KVM_SET_BOOT_CPU_ID, VM, "after a vCPU", -EBUSY, VALUE_ARG(0)),
+	BAD(KVM_GET_LAPIC, VCPU, "without one", -EINVAL, COUNT_ARG(0)),
+	BAD(KVM_SET_LAPIC, VCPU, "without one", -EINVAL, COUNT_ARG(0)),
+	BAD(KVM_SET_VAPIC_ADDR, VCPU, "without an APIC", -EINVAL, COUNT_ARG(0)),
+	BAD(KVM_TPR_ACCESS_REPORTING, IRQ_VCPU, "flags", -EINVAL,
+	    FIELD(kvm_tpr_access_ctl, flags, 1)),
+	BAD(KVM_SET_MP_STATE, IRQ_VCPU, "state 77", -EINVAL, COUNT_ARG(77)),
+	BAD(KVM_SET_MP_STATE, IRQ_VCPU, "state -1", -EINVAL, COUNT_ARG(0xffffffff)),
+	BAD(KVM_INTERRUPT, IRQ_VCPU, "with PICs in the kernel", -ENXIO, COUNT_ARG(0x40)),
+	BAD(KVM_INTERRUPT, IRQ_VCPU, "vector 256", -EINVAL, COUNT_ARG(256)),
 
 	BAD(KVM_RUN, VCPU, "an argument", -EINVAL, VALUE_ARG(1)),
 	BAD(KVM_KVMCLOCK_CTRL, VCPU, "without a clock", -EINVAL, VALUE_ARG(0)),
@@ -1041,6 +1146,20 @@ static void run_to_hlt(void)
 	munmap(cpuid, ROOM);
 }
 
+/* A machine with all controllers there are.  Its vCPU does not run. */
+static void set_up_controllers(void)
+{
+	struct kvm_pit_config pit = { 0 };
+	int vm = ioctl(fixture.fd[SYSTEM], KVM_CREATE_VM, 0);
+
+	need(vm >= 0, "KVM_CREATE_VM");
+	need(!ioctl(vm, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
+	need(!ioctl(vm, KVM_CREATE_PIT2, &pit), "KVM_CREATE_PIT2");
+	fixture.fd[IRQ_VM] = vm;
+	fixture.fd[IRQ_VCPU] = ioctl(vm, KVM_CREATE_VCPU, 0);
+	need(fixture.fd[IRQ_VCPU] >= 0, "KVM_CREATE_VCPU");
+}
+
 static void set_up(void)
 {
 	fixture.fd[SYSTEM] = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -1069,6 +1188,7 @@ static void set_up(void)
 	add_region(0, 0, RAM, fixture.ram);
 	add_region(1, 0x100000000, PAGE, fixture.ram + RAM);
 	run_to_hlt();
+	set_up_controllers();
 }
 
 static void read_differences(const char *path)

@@ -127,6 +127,7 @@ struct machine {
 	int event[EVENTS];		/* eventfds */
 	uint8_t *ram;
 	char *edge;			/* a page's end with nothing behind it */
+	bool apics;			/* in the kernel */
 };
 
 /* Code that does a little of everything: else random bytes end in the first few steps. */
@@ -149,6 +150,14 @@ static void plant_code(uint8_t *page)
 		{ 2, 0xeb, 0xf0 }, { 1, 0x9d },		/* jmp back, popf */
 		{ 3, 0x0f, 0x01, 0xd1 },		/* xsetbv */
 		{ 3, 0x8e, 0xd0, 0x90 },		/* mov ss, ax */
+		{ 6, 0x66, 0xb9, 0x30, 0x08, 0, 0 },	/* mov ecx, ICR of the x2APIC */
+		{ 6, 0x66, 0xb9, 0x38, 0x08, 0, 0 },	/* ... its timer's count */
+		{ 6, 0x66, 0xb9, 0x32, 0x08, 0, 0 },	/* ... its LVT */
+		{ 6, 0x66, 0xb9, 0x3f, 0x08, 0, 0 },	/* ... SELF IPI */
+		{ 6, 0x66, 0xb8, 0x55, 0x00, 0x0c, 0 },	/* mov eax, 0x55 to all others */
+		{ 2, 0x0f, 0x30 },			/* wrmsr */
+		{ 4, 0xb0, 0x20, 0xe6, 0x20 },		/* mov al, 0x20; out 0x20: EOI */
+		{ 4, 0xe6, 0x43, 0xe6, 0x40 },		/* out 0x43, out 0x40 */
 	};
 	unsigned int at = 0;
 
@@ -196,20 +205,45 @@ static void *map(size_t bytes)
 	return at;
 }
 
+#define APIC_BASE_X2APIC (1UL << 10)
+
 /* Code begins at address 0: CS:IP is 0:0, in real mode. */
-static void start_vcpu(int vcpu)
+static void start_vcpu(int vcpu, bool apics)
 {
+	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_guest_debug debug = { .control = STEP_ALWAYS };
 	struct kvm_regs regs = { .rflags = 2, .rsp = 0x8000, .rip = PAGE * below(8) };
 	struct kvm_sregs sregs;
 
 	if (!ioctl(vcpu, KVM_GET_SREGS, &sregs)) {
 		sregs.cs.base = sregs.cs.selector = 0;
+		if (apics && one_in(2))
+			sregs.apic_base |= APIC_BASE_X2APIC;
 		ioctl(vcpu, KVM_SET_SREGS, &sregs);
 	}
+	ioctl(vcpu, KVM_SET_MP_STATE, &runnable);
 	ioctl(vcpu, KVM_SET_REGS, &regs);
 	if (options.step)
 		ioctl(vcpu, KVM_SET_GUEST_DEBUG, &debug);
+}
+
+/* None of them, all of them, or the local APICs alone. */
+static void add_controllers(struct machine *m)
+{
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
+	struct kvm_reinject_control reinject = { .pit_reinject = below(2) };
+	struct kvm_pit_config pit = { .flags = below(2) };
+
+	m->apics = !one_in(3);
+	if (!m->apics)
+		return;
+	if (one_in(3)) {
+		ioctl(m->vm, KVM_ENABLE_CAP, &split);
+		return;
+	}
+	ioctl(m->vm, KVM_CREATE_IRQCHIP, 0);
+	ioctl(m->vm, KVM_CREATE_PIT2, &pit);
+	ioctl(m->vm, KVM_REINJECT_CONTROL, &reinject);
 }
 
 static void open_machine(struct machine *m)
@@ -217,6 +251,7 @@ static void open_machine(struct machine *m)
 	m->vm = ioctl(system_fd, KVM_CREATE_VM, 0);
 	if (m->vm < 0)
 		err(1, "KVM_CREATE_VM");
+	add_controllers(m);
 	m->ram = map(RAM_PAGES * PAGE);
 	for (int i = 0; i < 8; i++)
 		plant_code(m->ram + i * PAGE);
@@ -233,7 +268,7 @@ static void open_machine(struct machine *m)
 		if (m->run[i] == MAP_FAILED)
 			err(1, "kvm_run");
 		set_cpuid(m->vcpu[i]);
-		start_vcpu(m->vcpu[i]);
+		start_vcpu(m->vcpu[i], m->apics);
 	}
 	for (int i = 0; i < EVENTS; i++)
 		m->event[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -341,6 +376,28 @@ static const struct call calls[] = {
 	{ KVM_GET_DEVICE_ATTR, 0, VCPU, 0 },
 	{ KVM_SET_DEVICE_ATTR, KVM_GET_DEVICE_ATTR, VCPU, 0 },
 	{ KVM_SET_DEVICE_ATTR, KVM_GET_DEVICE_ATTR, VCPU, 0 },
+	{ KVM_CREATE_IRQCHIP, 0, VM, 0 },
+	{ KVM_GET_IRQCHIP, 0, VM, 0 },
+	{ KVM_SET_IRQCHIP, KVM_GET_IRQCHIP, VM, 0 },
+	{ KVM_IRQ_LINE, 0, VM, 0 },
+	{ KVM_IRQ_LINE, 0, VM, 0 },
+	{ KVM_IRQ_LINE_STATUS, 0, VM, 0 },
+	{ KVM_SET_GSI_ROUTING, 0, VM, 20 },
+	{ KVM_SIGNAL_MSI, 0, VM, 0 },
+	{ KVM_SIGNAL_MSI, 0, VM, 0 },
+	{ KVM_CREATE_PIT, 0, VM, 0 },
+	{ KVM_CREATE_PIT2, 0, VM, 0 },
+	{ KVM_GET_PIT, 0, VM, 0 },
+	{ KVM_SET_PIT, KVM_GET_PIT, VM, 0 },
+	{ KVM_GET_PIT2, 0, VM, 0 },
+	{ KVM_SET_PIT2, KVM_GET_PIT2, VM, 0 },
+	{ KVM_REINJECT_CONTROL, 0, VM, 0 },
+	{ KVM_SET_BOOT_CPU_ID, 0, VM, 0 },
+	{ KVM_GET_LAPIC, 0, VCPU, 0 },
+	{ KVM_SET_LAPIC, KVM_GET_LAPIC, VCPU, 0 },
+	{ KVM_SET_LAPIC, KVM_GET_LAPIC, VCPU, 0 },
+	{ KVM_SET_VAPIC_ADDR, 0, VCPU, 0 },
+	{ KVM_TPR_ACCESS_REPORTING, 0, VCPU, 0 },
 };
 
 static const uint32_t msrs[] = {
@@ -348,7 +405,8 @@ static const uint32_t msrs[] = {
 	0x4b564d01, 0x4b564d01, 0x4b564d03, 0x4b564d03, 0x11, 0x12, 0x6e0, 0x8b,
 	0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
 	0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0xc0010015, 0xc001001f, 0xc0010117,
-	0x200, 0x201, 0x250, 0x400, 0x17a, 0xc001102a, 0xda0, 0x49, 0x48,
+	0x200, 0x201, 0x250, 0x400, 0x17a, 0xc001102a, 0xda0, 0x49, 0x48, 0x802, 0x808, 0x80b,
+	0x80f, 0x830, 0x832, 0x838, 0x83f,
 };
 
 static void name_msrs(struct kvm_msrs *list)
@@ -407,7 +465,8 @@ static void random_cap(struct kvm_enable_cap *enable)
 		{ KVM_CAP_EXCEPTION_PAYLOAD, 1 }, { KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
 		{ KVM_CAP_X86_EXACT_STATE, 1 }, { KVM_CAP_X86_USER_SPACE_MSR, 7 },
 		{ KVM_CAP_EXIT_HYPERCALL, 1 << 12 }, { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 3 },
-		{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
+		{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 }, { KVM_CAP_X2APIC_API, 7 },
+		{ KVM_CAP_SPLIT_IRQCHIP, 63 },
 	};
 	unsigned int i = below(COUNT(caps));
 
@@ -454,9 +513,38 @@ static void random_zone(struct kvm_coalesced_mmio_zone *zone)
 	zone->size = zone->pio ? 1 + below(4) : PAGE * (1 + below(8));
 }
 
+/* Routes of which each could be taken, if the others let it. */
+static void random_routes(struct kvm_irq_routing *routing)
+{
+	routing->nr = below(20);
+	routing->flags = 0;
+	for (unsigned int i = 0; i < routing->nr; i++) {
+		struct kvm_irq_routing_entry *entry = &routing->entries[i];
+
+		memset(entry, 0, sizeof(*entry));
+		entry->gsi = below(40);
+		entry->type = KVM_IRQ_ROUTING_IRQCHIP + below(2);
+		if (entry->type == KVM_IRQ_ROUTING_MSI) {
+			entry->u.msi.address_lo = 0xfee00000 | below(1 << 20);
+			entry->u.msi.data = random64() & 0xc7ff;
+		} else {
+			entry->u.irqchip.irqchip = below(3);
+			entry->u.irqchip.pin = below(24);
+		}
+	}
+}
+
+static void random_msi(struct kvm_msi *msi)
+{
+	memset(msi, 0, sizeof(*msi));
+	msi->address_lo = 0xfee00000 | below(1 << 20);
+	msi->data = random64() & 0xc7ff;
+}
+
 /* Delicate ones are kept to the values that mean something. */
 static void shape(struct machine *m, const struct call *call, void *structure)
 {
+	struct kvm_irq_level *line = structure;
 	struct kvm_vcpu_events *events = structure;
 
 	switch (call->request) {
@@ -496,6 +584,21 @@ static void shape(struct machine *m, const struct call *call, void *structure)
 		break;
 	case KVM_INTERRUPT:
 		((struct kvm_interrupt *)structure)->irq = below(260);
+		break;
+	case KVM_IRQ_LINE:
+	case KVM_IRQ_LINE_STATUS:
+		line->irq = below(28);
+		line->level = below(2);
+		break;
+	case KVM_SET_GSI_ROUTING:
+		random_routes(structure);
+		break;
+	case KVM_SIGNAL_MSI:
+		random_msi(structure);
+		break;
+	case KVM_GET_IRQCHIP:
+	case KVM_SET_IRQCHIP:
+		((struct kvm_irqchip *)structure)->chip_id = below(4);
 		break;
 	case KVM_GET_MSRS:
 	case KVM_SET_MSRS:
@@ -727,7 +830,7 @@ static void run_vcpu(struct machine *m, unsigned int me)
 	int i = one_in(8) ? below(VCPUS) : me % VCPUS;
 
 	if (one_in(4))
-		start_vcpu(m->vcpu[i]);
+		start_vcpu(m->vcpu[i], m->apics);
 	random_run_page(m->run[i]);
 	m->run[i]->immediate_exit = one_in(16);
 	running = m->run[i];
