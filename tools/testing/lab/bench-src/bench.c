@@ -5,12 +5,13 @@
  * On a host whose TSC goes forward by one with each instruction (both test hosts, with --icount), a
  * difference is a count of instructions: of this program, of the kernel, and of the guest, which
  * has next to none. Every row is the median of repeated loops, less what the same loop costs around
- * nothing. Elsewhere the numbers are cycles of the TSC and mean what those mean.
+ * nothing, and less what a thread counts that runs in place of the idle one. Elsewhere the numbers
+ * are cycles of the TSC and mean what those mean.
  *
  * Output: a line for each row, tab-separated: what, aim, count. The aim is the share of Debian's
  * count that Intact wants to stay within, 0 where the kernel's floor is measured and there is none.
  *
- * Next: vm.c for the virtual machine, ../bench for the table.
+ * Next: irq.c and memory.c for more rows, vm.c for the virtual machine, ../bench for the table.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -22,9 +23,11 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "bench.h"
+#include "idle.h"
 #include "vm.h"
 
-enum { LOOPS = 31, TIMES = 64, IN_KERNEL = 256 };
+enum { LOOPS = 31 };
 
 static struct kvm_vcpu_events events;
 static struct kvm_regs regs;
@@ -34,7 +37,7 @@ static struct kvm_mp_state mp_state;
 static struct kvm_fpu fpu;
 static struct kvm_xsave xsave;
 
-static void nothing(void)
+void nothing(void)
 {
 }
 
@@ -104,7 +107,7 @@ static void floor_version(void)
 		fail("KVM_GET_API_VERSION");
 }
 
-static void run_pio(void)
+void run_pio(void)
 {
 	vm_run(KVM_EXIT_IO);
 }
@@ -148,17 +151,6 @@ static void start_rdmsr(void)
 	vm_start_at(guest_rdmsr, IN_KERNEL);
 }
 
-static void start_fresh(void)
-{
-	vm_fresh_memory();
-	vm_start_at(guest_touch, FRESH_PAGES);
-}
-
-static void start_touched(void)
-{
-	vm_start_at(guest_touch, FRESH_PAGES);
-}
-
 static void run_interrupt(void)
 {
 	struct kvm_interrupt interrupt = { .irq = IRQ_VECTOR };
@@ -187,7 +179,7 @@ static void run_page_fault(void)
 	vm_run(KVM_EXIT_IO);
 }
 
-static void must_hold(bool condition, const char *what)
+void must_hold(bool condition, const char *what)
 {
 	if (condition)
 		return;
@@ -218,43 +210,16 @@ static void nmis_arrived(void)
 	must_hold(regs.rdi == TIMES, "the guest has not counted every NMI");
 }
 
-/**
- * struct row - one thing that is measured
- * @text: as it is printed
- * @aim: share of Debian's count to stay within, in hundredths
- * @start: once before each loop, not measured
- * @step: what is measured; one round of the loop
- * @after: once after each loop, not measured: was it that at all?
- * @times: rounds of the loop
- * @divide: how often a single @step does the thing
- * @base: what is subtracted from a single @step: a row that does the same without the thing
- */
-struct row {
-	const char *text;
-	int aim;
-	void (*start)(void);
-	void (*step)(void);
-	void (*after)(void);
-	int times, divide;
-	const struct row *base;
-};
-
-enum { AIM_EVENTS = 65, AIM_STATE = 75, AIM_EXIT = 70, AIM_FAULT = 80, NO_AIM = 0 };
-
-static const struct row loop_base = {
+const struct row loop_base = {
 	"the loop itself", NO_AIM, nothing, nothing, nothing, TIMES, 1, NULL,
 };
 
-static const struct row once_base = {
+const struct row once_base = {
 	"a loop of one round", NO_AIM, nothing, nothing, nothing, 1, 1, NULL,
 };
 
-static const struct row guest_base = {
+const struct row guest_base = {
 	"guest's loop", NO_AIM, start_loop, run_pio, nothing, 1, 1, &once_base,
-};
-
-static const struct row touch_base = {
-	"guest reads mapped pages", NO_AIM, start_touched, run_pio, nothing, 1, 1, &once_base,
 };
 
 #define CALL(text, aim, step) { text, aim, get_all, step, nothing, TIMES, 1, &loop_base }
@@ -282,8 +247,9 @@ static const struct row rows[] = {
 	EVENT("KVM_INTERRUPT to the guest's next exit", run_interrupt, interrupts_arrived),
 	EVENT("KVM_NMI to the guest's next exit", run_nmi, nmis_arrived),
 	EVENT("#PF by SET_VCPU_EVENTS to the next exit", run_page_fault, faults_arrived),
-	{ "second-level fault, 4 KiB", AIM_FAULT, start_fresh, run_pio, nothing, 1, FRESH_PAGES,
-	  &touch_base },
+};
+
+static const struct row floor_rows[] = {
 	CALL("getppid", NO_AIM, floor_getppid),
 	CALL("refused ioctl on the vCPU fd", NO_AIM, floor_refused),
 	CALL("KVM_GET_API_VERSION", NO_AIM, floor_version),
@@ -291,7 +257,7 @@ static const struct row rows[] = {
 
 static int64_t now(void)
 {
-	return __rdtsc();
+	return (int64_t)__rdtsc() - idle_count();
 }
 
 static int by_value(const void *a, const void *b)
@@ -335,12 +301,34 @@ static double measure(const struct row *row)
 	return (double)total / row->times / row->divide;
 }
 
-int main(void)
+void print_count(const char *text, int aim, double count)
 {
+	printf("row\t%s\t%d\t%.0f\n", text, aim, count);
+}
+
+void measure_all(const struct row *row, size_t count)
+{
+	for (; count--; row++)
+		print_count(row->text, row->aim, measure(row));
+}
+
+/* Without an argument all of it; with one, a part: state, memory, interrupts. */
+int main(int argc, char **argv)
+{
+	const char *part = argc > 1 ? argv[1] : NULL;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	vm_create();
+	vm_create(false);
 	printf("overhead\t%ld\t%d\n", loop_median(&loop_base), TIMES);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		printf("row\t%s\t%d\t%.0f\n", rows[i].text, rows[i].aim, measure(&rows[i]));
+	if (!part || !strcmp(part, "state"))
+		MEASURE(rows);
+	if (!part || !strcmp(part, "memory")) {
+		measure_faults();
+		measure_sizes();
+	}
+	vm_create(true);
+	if (!part || !strcmp(part, "interrupts"))
+		measure_interrupts();
+	MEASURE(floor_rows);
 	return 0;
 }

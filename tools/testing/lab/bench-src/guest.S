@@ -3,16 +3,13 @@
  * guest.S - what the measured virtual machine runs: 64-bit code, copied as it is, so it has no
  * absolute addresses of its own.
  *
- * Next: vm.h for the addresses, bench.c for the use of each entry.
+ * Next: vm.h for the addresses, bench.c for the use of each entry, guest-irq.S for what needs a
+ * local APIC.
  */
+#include "entry.S"
 #include "vm.h"
 
-	.section .rodata
-	.balign	64
-	.macro	entry	name
-	.globl	\name
-\name:
-	.endm
+	guest_code
 
 	entry	guest_start
 
@@ -59,10 +56,18 @@
 	jnz	1b
 	out	%al, $PORT
 
-	/* Reads one word of each of RCX pages from RBX on. */
+	/* Reads one word of each of RCX pages of RDX bytes from RBX on. */
 	entry	guest_touch
 1:	mov	(%rbx), %eax
-	add	$4096, %rbx
+	add	%rdx, %rbx
+	dec	%rcx
+	jnz	1b
+	out	%al, $PORT
+
+	/* The same, of writes. */
+	entry	guest_write
+1:	mov	%eax, (%rbx)
+	add	%rdx, %rbx
 	dec	%rcx
 	jnz	1b
 	out	%al, $PORT
@@ -84,7 +89,5 @@
 	entry	guest_nmi
 	inc	%rdi
 	iretq
-
-	entry	guest_end
 
 	.section .note.GNU-stack, "", @progbits
