@@ -43,7 +43,7 @@ struct event_gates run_gates(struct kvm_vcpu *vcpu)
 		.shadow = state->shadow,
 		.irq_wanted = READ_ONCE(vcpu->run->request_interrupt_window) &&
 			      apic_hears_userspace(vcpu),
-		.irq_offered = apic_offers(vcpu),
+		.irq_offered = vcpu->arch.irq.in_kernel && apic_offers(vcpu),
 	};
 }
 
@@ -386,13 +386,11 @@ static int vcpu_enter(struct kvm_vcpu *vcpu)
 	return r == TO_GUEST ? plan_and_enter(vcpu, &gates, waits) : r;
 }
 
+/* Its FPU registers sleep with it, as the task's: the scheduler saves them for others. */
 static int vcpu_sleep(struct kvm_vcpu *vcpu)
 {
-	int r;
+	int r = kvm_vcpu_block(vcpu);
 
-	fpu_swap_out(vcpu);
-	r = kvm_vcpu_block(vcpu);
-	fpu_swap_in(vcpu);
 	if (atomic_read(&vcpu->requests))
 		r = serve_requests(vcpu) ?: r;
 	return r;

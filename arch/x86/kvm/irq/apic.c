@@ -220,8 +220,6 @@ bool apic_offers(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_irq *irq = &vcpu->arch.irq;
 
-	if (!irq->in_kernel)
-		return false;
 	return lapic_pending(&irq->lapic) >= 0 || (irq->extint && chips_pic_output(vcpu->kvm));
 }
 

@@ -222,7 +222,7 @@ void apic_to_vapic(struct kvm_vcpu *vcpu);
 void apic_from_vapic(struct kvm_vcpu *vcpu);
 /* Would an interrupt of userspace's PICs reach the processor?  May be asked while asleep. */
 bool apic_hears_userspace(struct kvm_vcpu *vcpu);
-/* Does a controller in the kernel offer an interrupt?  May be asked while asleep. */
+/* Does the controller, which is in the kernel, offer an interrupt?  May be asked while asleep. */
 bool apic_offers(struct kvm_vcpu *vcpu);
 /* Take it: its vector.  Interrupts off. */
 u8 apic_acknowledge(struct kvm_vcpu *vcpu);
