@@ -60,7 +60,8 @@ struct kvm_memslot {
  * @hint:	index of the slot that was asked for last; anybody writes it, nobody relies on it
  * @slot:	the slots; neighbours do not overlap
  *
- * Published through one of kvm->slots under SRCU and mmu_lock, and, but for the hint, immutable since.
+ * Published through one of kvm->slots under SRCU and mmu_lock, and, but for the hint, immutable
+ * since.
  */
 struct kvm_memslots {
 	int count;
@@ -193,6 +194,7 @@ struct kvm {
 	struct mutex lock;		/* creation of vCPUs, VM-wide settings */
 	struct kvm_vcpu *vcpus[KVM_MAX_VCPUS];
 	atomic_t online_vcpus;		/* grows only; entries below it are valid */
+	u32 vcpu_ids;			/* ids are below it; 0: below KVM_MAX_VCPU_ID */
 
 	/* slots_lock (and, to publish, mmu_lock) writes, SRCU reads */
 	struct mutex slots_lock;

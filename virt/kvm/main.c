@@ -216,16 +216,34 @@ static int kvm_vm_clear_dirty_log(struct kvm *kvm, void __user *argp)
 	return kvm_clear_dirty_log(kvm, &log);
 }
 
-/* One capability is not arch's, which reads and judges its own copy. */
+/* Once, and then for good: 0 is as many as there can be. */
+static long kvm_set_max_vcpu_id(struct kvm *kvm, u64 ids)
+{
+	long r = -EINVAL;
+
+	if (!ids || ids > KVM_MAX_VCPU_ID)
+		return r;
+	mutex_lock(&kvm->lock);
+	if (!kvm->vcpu_ids || kvm->vcpu_ids == ids) {
+		kvm->vcpu_ids = ids;
+		r = 0;
+	}
+	mutex_unlock(&kvm->lock);
+	return r;
+}
+
+/* Two capabilities are not arch's, which reads and judges its own copy. */
 static long kvm_vm_enable_cap(struct kvm *kvm, unsigned long arg)
 {
 	struct kvm_enable_cap cap;
 
 	if (copy_from_user(&cap, (void __user *)arg, sizeof(cap)))
 		return -EFAULT;
-	if (cap.cap != KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2)
-		return kvm_arch_vm_ioctl(kvm, KVM_ENABLE_CAP, arg);
-	return cap.flags ? -EINVAL : kvm_set_manual_dirty_log(kvm, cap.args[0]);
+	if (cap.cap == KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2)
+		return cap.flags ? -EINVAL : kvm_set_manual_dirty_log(kvm, cap.args[0]);
+	if (cap.cap == KVM_CAP_MAX_VCPU_ID)
+		return cap.flags ? -EINVAL : kvm_set_max_vcpu_id(kvm, cap.args[0]);
+	return kvm_arch_vm_ioctl(kvm, KVM_ENABLE_CAP, arg);
 }
 
 static int kvm_vm_ioeventfd(struct kvm *kvm, void __user *argp)

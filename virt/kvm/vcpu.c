@@ -345,7 +345,8 @@ static int vcpu_check_id(struct kvm *kvm, unsigned long id)
 	struct kvm_vcpu *vcpu;
 	int i;
 
-	if (id >= KVM_MAX_VCPU_ID || atomic_read(&kvm->online_vcpus) == KVM_MAX_VCPUS)
+	if (id >= (kvm->vcpu_ids ?: KVM_MAX_VCPU_ID) ||
+	    atomic_read(&kvm->online_vcpus) == KVM_MAX_VCPUS)
 		return -EINVAL;
 	kvm_for_each_vcpu(i, vcpu, kvm)
 		if (vcpu->id == id)

@@ -38,6 +38,7 @@ struct vcpu_msrs {
 	u64 mtrr_fixed[VCPU_MTRR_FIXED];
 	u64 mtrr_range[2 * VCPU_MTRR_VARIABLE];		/* base, mask */
 	u64 ucode_rev;
+	u64 platform_info;
 	u64 hwcr;
 	u64 de_cfg;
 	u64 mcg_cap;			/* KVM_X86_SETUP_MCE */
@@ -195,7 +196,8 @@ struct kvm_vcpu_arch {
 #define INBOX_TIMER		BIT(4)	/* the LAPIC's timer has rung */
 #define INBOX_PIC		BIT(5)	/* the PICs' output is to be looked at */
 #define INBOX_SMI		BIT(6)
-#define INBOX_EVENTS		(INBOX_NMI | INBOX_INIT | INBOX_SIPI | INBOX_SMI)	/* events.h's */
+/* Those of events.h. */
+#define INBOX_EVENTS		(INBOX_NMI | INBOX_INIT | INBOX_SIPI | INBOX_SMI)
 #define INBOX_SIPI_SHIFT	24
 #define INBOX_SIPI_VECTOR	(0xffu << INBOX_SIPI_SHIFT)
 
@@ -206,6 +208,7 @@ struct kvm_caps {
 	bool exception_payload;
 	bool triple_fault_event;
 	bool exact_state;
+	bool no_platform_info;		/* for the guest; it is there otherwise */
 	u32 msr_exits;			/* KVM_MSR_EXIT_REASON_* */
 	u32 hypercall_exits;		/* a bit a number */
 };
@@ -248,6 +251,7 @@ struct kvm_arch {
 	/* kvm->lock writes, anybody reads (READ_ONCE) */
 	struct kvm_caps caps;
 	u32 default_tsc_khz;
+	unsigned long mmu_pages;	/* KVM_SET_NR_MMU_PAGES */
 
 	/* kvm->lock writes, SRCU reads */
 	struct msr_filter __rcu *msr_filter;	/* NULL: the guest may use what it has */

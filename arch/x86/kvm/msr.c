@@ -366,6 +366,21 @@ static int set_ucode(struct kvm_vcpu *vcpu, const struct row *row, struct msr_ac
 	return 0;
 }
 
+/* The base frequency, of which the VMM says what it will. */
+static int get_platform_info(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			     u64 *data)
+{
+	if (!at->outside && READ_ONCE(vcpu->kvm->arch.caps.no_platform_info))
+		return -EINVAL;
+	return get_field(vcpu, row, at, data);
+}
+
+static int set_platform_info(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			     u64 data)
+{
+	return at->outside ? set_field(vcpu, row, at, data) : -EINVAL;
+}
+
 /* LFENCE waits for what stands before it, if the host's does. */
 static u64 host_de_cfg(void)
 {
@@ -517,6 +532,8 @@ static const struct row rows[] = {
 	{ MSR_IA32_TSC_ADJUST, 1, SAVED, ARCH(time.tsc_adjust), get_field, set_tsc_adjust },
 	{ MSR_IA32_UCODE_REV, 1, FEATURE, 0, get_ucode, set_ucode },
 	{ MSR_IA32_SMBASE, 1, SAVED, ARCH(msrs.smbase), get_smbase, set_smbase },
+	{ MSR_PLATFORM_INFO, 1, SAVED, ARCH(msrs.platform_info), get_platform_info,
+	  set_platform_info },
 	{ MSR_MTRRcap, 1, 0, 0, get_mtrr_cap, NULL },
 	{ MSR_IA32_SYSENTER_CS, 1, SAVED | DIRECT, ARCH(state.sysenter_cs), get_state, set_state },
 	{ MSR_IA32_SYSENTER_ESP, 1, SAVED | DIRECT, ARCH(state.sysenter_esp), get_state,

@@ -19,6 +19,7 @@
 				 KVM_MSR_EXIT_REASON_FILTER)
 #define HYPERCALL_EXITS	BIT(KVM_HC_MAP_GPA_RANGE)
 #define DISABLED_EXITS	KVM_X86_DISABLE_EXITS_PAUSE	/* PAUSE never exits */
+#define LEAST_MMU_PAGES	20		/* of KVM_SET_NR_MMU_PAGES */
 #define TSS_PAGES	3		/* what KVM_SET_TSS_ADDR sets aside */
 
 static const struct {
@@ -74,6 +75,8 @@ static const struct {
 	{ KVM_CAP_REINJECT_CONTROL, 1 },
 	{ KVM_CAP_SIGNAL_MSI, 1 },
 	{ KVM_CAP_SPLIT_IRQCHIP, 1 },
+	{ KVM_CAP_MSR_PLATFORM_INFO, 1 },
+	{ KVM_CAP_MMU_SHADOW_CACHE_CONTROL, 1 },
 	{ KVM_CAP_X86_SMM, 1 },
 	{ KVM_CAP_MULTI_ADDRESS_SPACE, KVM_ADDRESS_SPACES },
 	{ KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS |
@@ -148,6 +151,9 @@ static long enable_cap(struct kvm *kvm, void __user *argp)
 		return 0;
 	case KVM_CAP_X86_EXACT_STATE:
 		return enable_exact_state(caps, cap.args[0]);
+	case KVM_CAP_MSR_PLATFORM_INFO:
+		WRITE_ONCE(kvm->arch.caps.no_platform_info, !cap.args[0]);
+		return 0;
 	case KVM_CAP_SPLIT_IRQCHIP:
 		return irq_enable_split(kvm, cap.args[0]);
 	case KVM_CAP_X2APIC_API:
@@ -165,6 +171,15 @@ static long enable_cap(struct kvm *kvm, void __user *argp)
 	default:
 		return -EINVAL;
 	}
+}
+
+/* A limit for shadow page tables, of which there are none: VMMs get what they have set. */
+static long set_mmu_pages(struct kvm *kvm, unsigned long pages)
+{
+	if (pages < LEAST_MMU_PAGES || pages > INT_MAX)
+		return -EINVAL;
+	WRITE_ONCE(kvm->arch.mmu_pages, pages);
+	return 0;
 }
 
 static long create_pit2(struct kvm *kvm, void __user *argp)
@@ -202,6 +217,10 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 		return set_identity_map_addr(kvm, argp);
 	case KVM_SET_GSI_ROUTING:
 		return irq_set_routing(kvm, argp);
+	case KVM_SET_NR_MMU_PAGES:
+		return set_mmu_pages(kvm, arg);
+	case KVM_GET_NR_MMU_PAGES:
+		return READ_ONCE(kvm->arch.mmu_pages);
 	case KVM_CREATE_IRQCHIP:
 		return chips_create(kvm);
 	case KVM_GET_IRQCHIP:
