@@ -2,8 +2,9 @@
 /*
  * guest-irq.S - what the measured virtual machine runs with a local APIC in the kernel.
  *
- * Each entry turns the APIC on, in the mode that it wants, says so by an exit if it is the first
- * processor's, and does RCX rounds (the first processor) or goes on for ever (the second).
+ * Each entry turns the APIC on, in the mode that it wants, and says so: the first by an exit,
+ * the second in memory. Then the first does RCX rounds, and the second goes on for ever. An APIC is
+ * never turned off, so that those that want an xAPIC have to come first.
  * Interrupts are let in only where they are waited for.  The handlers count in RDI and change
  * nothing else.
  *
@@ -13,9 +14,7 @@
 #include "vm.h"
 
 #define APIC_BASE_MSR	0x1b
-#define APIC_MODES	0xc00		/* bits of it */
-#define APIC_ENABLED	0x800
-#define APIC_EXTD	0x400
+#define APIC_EXTD	0x400		/* a bit of it */
 #define DEADLINE_MSR	0x6e0
 #define X2APIC_EOI	0x80b
 #define X2APIC_SVR	0x80f
@@ -43,24 +42,26 @@
 	wrmsr
 	.endm
 
-	/* Off, and on as an xAPIC: legal from each mode. R9 is its page, RSI gets the rounds. */
+	/* R9 is the page, RSI gets the rounds. */
 	.macro	xapic_on
+	cli
+	mov	%rcx, %rsi
+	mov	$XAPIC, %r9d
+	movl	$SVR_ON, XAPIC_SVR(%r9)
+	.endm
+
+	.macro	x2apic_on
 	cli
 	mov	%rcx, %rsi
 	mov	$APIC_BASE_MSR, %ecx
 	rdmsr
-	and	$~APIC_MODES, %eax
-	wrmsr
-	or	$APIC_ENABLED, %eax
-	wrmsr
-	mov	$XAPIC, %r9d
-	.endm
-
-	.macro	x2apic_on
-	xapic_on
 	or	$APIC_EXTD, %eax
 	wrmsr
 	write_msr X2APIC_SVR, SVR_ON
+	.endm
+
+	.macro	second_is_ready
+	movl	$1, READY
 	.endm
 
 	.macro	wait_for_interrupt
@@ -106,7 +107,6 @@
 
 	entry	guest_self_xapic
 	xapic_on
-	movl	$SVR_ON, XAPIC_SVR(%r9)
 	out	%al, $PORT
 	sti
 1:	movl	$(TO_SELF | XAPIC_VECTOR), XAPIC_ICR(%r9)
@@ -140,13 +140,13 @@
 
 	entry	guest_pong_x2apic
 	x2apic_on
+	second_is_ready
 1:	wait_for_interrupt
 	send_x2apic
 	jmp	1b
 
 	entry	guest_ping_xapic
 	xapic_on
-	movl	$SVR_ON, XAPIC_SVR(%r9)
 	out	%al, $PORT
 1:	send_xapic
 	wait_for_interrupt
@@ -156,7 +156,7 @@
 
 	entry	guest_pong_xapic
 	xapic_on
-	movl	$SVR_ON, XAPIC_SVR(%r9)
+	second_is_ready
 1:	wait_for_interrupt
 	send_xapic
 	jmp	1b
@@ -193,6 +193,7 @@
 
 	entry	guest_sleeper
 	x2apic_on
+	second_is_ready
 1:	wait_for_interrupt
 	jmp	1b
 
@@ -223,6 +224,7 @@
 	/* A driver that has one request under way, always. */
 	entry	guest_virtio
 	x2apic_on
+	second_is_ready
 1:	out	%al, $KICK_PORT
 	wait_for_interrupt
 	jmp	1b

@@ -54,7 +54,9 @@ static void wake_up(int signal)
 static void *second_body(void *unused)
 {
 	while (!stopping) {
-		if (ioctl(vm.second, KVM_RUN, 0) < 0 && errno != EINTR)
+		if (ioctl(vm.second, KVM_RUN, 0) >= 0)
+			errno = EPROTO;
+		if (errno != EINTR)
 			fail("KVM_RUN of the second processor");
 	}
 	return unused;
@@ -76,12 +78,18 @@ static void second_thread_begin(void)
 	pthread_attr_destroy(&attributes);
 }
 
+/* It may have had to wait for others before it could turn its APIC on. */
 static void second_begin(const void *code)
 {
+	volatile uint32_t *ready = (uint32_t *)(vm.memory + READY);
+
+	*ready = 0;
 	stopping = false;
 	vm.second_run->immediate_exit = 0;
 	vm_start_second(code, (struct kvm_regs){ .rbx = FAR_AWAY });
 	second_thread_begin();
+	while (!*ready)
+		usleep(1000);
 }
 
 static void second_end(void)
@@ -278,10 +286,10 @@ static void kicks_counted(void)
 	{ text, AIM_IRQ, begin, step, after, TIMES, 1, &loop_base }
 
 static const struct row apic_rows[] = {
-	GUEST("self-IPI and EOI, x2APIC", begin_self_x2apic, first_counted),
 	GUEST("self-IPI and EOI, xAPIC", begin_self_xapic, first_counted),
-	GUEST("IPI to a halted vCPU and one back, x2APIC", begin_ping_x2apic, both_counted),
 	GUEST("IPI to a halted vCPU and one back, xAPIC", begin_ping_xapic, both_counted),
+	GUEST("self-IPI and EOI, x2APIC", begin_self_x2apic, first_counted),
+	GUEST("IPI to a halted vCPU and one back, x2APIC", begin_ping_x2apic, both_counted),
 	GUEST("one-shot timer: arm, HLT, wake, EOI", begin_oneshot, timer_counted),
 	SLEEPER("MSI to a halted vCPU, EOI, HLT", begin_sleeper, run_msi, second_counted),
 	SLEEPER("level interrupt: IOAPIC, 2 PIO exits, EOI", begin_level, run_level, level_counted),
