@@ -147,8 +147,6 @@ const char *vm_create_on(struct vm *vm, unsigned int flags, uint8_t *mem)
 		return "KVM_SET_IDENTITY_MAP_ADDR";
 	if (vm_slot(vm, 0, 0, 0, MEM_SIZE, mem))
 		return "KVM_SET_USER_MEMORY_REGION";
-	if (flags & VM_IRQCHIP && vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL))
-		return "KVM_CREATE_IRQCHIP";
 	wrong = vm_enable_caps(vm);
 	return wrong ?: vm_create_vcpu(vm, 0);
 }
