@@ -289,9 +289,14 @@ static void write_held(struct vmx_held *held)
 void vmx_vcpu_reset(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	const struct vmx_held old = vmx->held;
 
 	vmcs_get(vmx);
 	write_held(&vmx->held);
+	/* the thread's: when an INIT is taken the vCPU is on a CPU, and stays there */
+	vmcs_update(HOST_FS_BASE, vmx->held.host_fs_base, old.host_fs_base);
+	vmcs_update(HOST_FS_SELECTOR, vmx->held.host_fs, old.host_fs);
+	vmcs_update(HOST_GS_SELECTOR, vmx->held.host_gs, old.host_gs);
 	write_controls(vcpu);
 	write_host();
 	vmcs_write(VMCS_LINK_POINTER, U64_MAX);
