@@ -273,7 +273,7 @@ long debug_set_guest_debug(struct kvm_vcpu *vcpu, const struct kvm_guest_debug *
 		memcpy(debug->outside_dr, dbg->arch.debugreg, sizeof(debug->outside_dr));
 		debug->outside_dr7 = dbg->arch.debugreg[7] & DR7_VOLATILE;
 	}
-	vcpu->arch.traps = (vcpu->arch.traps & (TRAP_CR8 | TRAP_DR)) | traps_for(control);
+	vcpu->arch.traps = (vcpu->arch.traps & ~(TRAP_STEP | TRAP_BP)) | traps_for(control);
 	update_effective(vcpu);
 	apply_traps(vcpu);
 	return 0;
