@@ -366,6 +366,7 @@ static const struct call calls[] = {
 	{ KVM_INTERRUPT, 0, VCPU, 0 },
 	{ KVM_NMI, 0, VCPU, 0 },
 	{ KVM_NMI, 0, VCPU, 0 },
+	{ KVM_SMI, 0, VCPU, 0 },
 	{ KVM_TRANSLATE, 0, VCPU, 0 },
 	{ KVM_GET_TSC_KHZ, 0, VCPU, 0 },
 	{ KVM_SET_TSC_KHZ, 0, VCPU, 0 },
@@ -436,7 +437,8 @@ static void random_region(struct machine *m, struct kvm_userspace_memory_region 
 {
 	unsigned int page = below(RAM_PAGES), pages = below(RAM_PAGES - page + 1);
 
-	region->slot = 2 + below(6);
+	/* in either address space */
+	region->slot = 2 + below(6) + (below(2) << 16);
 	region->flags = one_in(3) ? KVM_MEM_READONLY : one_in(3) ? KVM_MEM_LOG_DIRTY_PAGES : 0;
 	region->guest_phys_addr = PAGE * below(4 * RAM_PAGES);
 	region->memory_size = one_in(3) ? 0 : PAGE * pages;
@@ -477,7 +479,7 @@ static void random_cap(struct kvm_enable_cap *enable)
 /* The bits are noise. */
 static void random_clear(struct kvm_clear_dirty_log *log)
 {
-	log->slot = 2 + below(6);
+	log->slot = 2 + below(6) + (below(2) << 16);
 	log->first_page = 64 * below(2);
 	log->num_pages = one_in(2) ? RAM_PAGES : below(RAM_PAGES + 2);
 	noise((uint8_t *)log + LOG_AT, RAM_PAGES / 8);
