@@ -59,6 +59,7 @@ module:
 run: module
 	@$(LAB)/run-qemu
 	@$(LAB)/run-linux
+	@$(LAB)/run-small-linux
 	@$(LAB)/run-moves
 	@$(LAB)/run-moves --vendor intel --moves 500
 
