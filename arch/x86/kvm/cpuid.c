@@ -410,6 +410,19 @@ static void derive(struct kvm_vcpu *vcpu)
 	apic_features_changed(vcpu);
 }
 
+/* Does KVM_GET_SUPPORTED_CPUID offer this?  Of a leaf's first index. */
+static bool is_offered(u32 function, u8 reg, u16 feature)
+{
+	u32 host[4], offered = 0;
+	unsigned int i;
+
+	cpuid_count(function, 0, &host[EAX], &host[EBX], &host[ECX], &host[EDX]);
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].function == function && !rows[i].index && rows[i].reg == reg)
+			offered |= kept_bits(&rows[i], host);
+	return offered & BIT(feature & 31);
+}
+
 /* Until userspace says what the guest has, it may use what the host can offer. */
 void cpuid_create(struct kvm_vcpu *vcpu)
 {
@@ -420,7 +433,8 @@ void cpuid_create(struct kvm_vcpu *vcpu)
 	cpuid->xcr0_allowed = XFEATURE_MASK_FP;
 	cpuid->cr4_allowed = CR4_ALWAYS;
 	for (i = 0; i < ARRAY_SIZE(cr4_features); i++)
-		if (boot_cpu_has(cr4_features[i].feature))
+		if (is_offered(cr4_features[i].function, cr4_features[i].reg,
+			       cr4_features[i].feature))
 			cpuid->cr4_allowed |= cr4_features[i].cr4;
 	cpuid->efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX;
 	cpuid->has_long_mode = true;
@@ -429,71 +443,6 @@ void cpuid_create(struct kvm_vcpu *vcpu)
 void cpuid_destroy(struct kvm_vcpu *vcpu)
 {
 	kvfree(vcpu->arch.cpuid.entries);
-}
-
-long cpuid_get(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp)
-{
-	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
-	struct kvm_cpuid2 head;
-
-	if (copy_from_user(&head, argp, sizeof(head)))
-		return -EFAULT;
-	if (head.nent < cpuid->count)
-		return -E2BIG;
-	if (put_user(cpuid->count, &argp->nent) ||
-	    copy_to_user(argp->entries, cpuid->entries, cpuid->count * sizeof(*cpuid->entries)))
-		return -EFAULT;
-	return 0;
-}
-
-/* Linear addresses have 48 or 57 bits, or the leaf says nothing. */
-static bool entries_ok(const struct kvm_cpuid_entry2 *entries, u32 count)
-{
-	u32 i;
-
-	for (i = 0; i < count; i++) {
-		u8 bits = entries[i].eax >> 8;
-
-		if (entries[i].function == 0x80000008 && bits && bits != 48 && bits != 57)
-			return false;
-	}
-	return true;
-}
-
-/* A guest that has run has drawn its conclusions: only the same may be said again. */
-static bool same_entries(const struct vcpu_cpuid *cpuid, const struct kvm_cpuid_entry2 *entries,
-			 u32 count)
-{
-	return count == cpuid->count &&
-	       !memcmp(entries, cpuid->entries, count * sizeof(*entries));
-}
-
-long cpuid_set(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp)
-{
-	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
-	struct kvm_cpuid_entry2 *entries = NULL;
-	struct kvm_cpuid2 head;
-
-	if (copy_from_user(&head, argp, sizeof(head)))
-		return -EFAULT;
-	if (head.nent > MAX_ENTRIES)
-		return -E2BIG;
-	if (head.nent) {
-		entries = vmemdup_user(argp->entries, array_size(head.nent, sizeof(*entries)));
-		if (IS_ERR(entries))
-			return PTR_ERR(entries);
-	}
-	if (!entries_ok(entries, head.nent) ||
-	    (vcpu->arch.has_run && !same_entries(cpuid, entries, head.nent))) {
-		kvfree(entries);
-		return -EINVAL;
-	}
-	kvfree(cpuid->entries);
-	cpuid->entries = entries;
-	cpuid->count = head.nent;
-	derive(vcpu);
-	msr_traps(vcpu);
-	return 0;
 }
 
 /* What follows other state of the vCPU, and is not what userspace set. */
@@ -515,6 +464,101 @@ static void fill_dynamic(struct kvm_vcpu *vcpu, u32 function, u32 index,
 	} else if (function == 0xd && index < 2 && answer->eax) {
 		answer->ebx = xsave_size(vcpu->arch.fpu.xcr0);
 	}
+}
+
+/* An entry as CPUID answers now. */
+static struct kvm_cpuid_entry2 as_it_answers(struct kvm_vcpu *vcpu,
+					     const struct kvm_cpuid_entry2 *entry)
+{
+	struct kvm_cpuid_entry2 answer = *entry;
+
+	fill_dynamic(vcpu, entry->function, entry->index, &answer);
+	return answer;
+}
+
+long cpuid_get(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp)
+{
+	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+	struct kvm_cpuid2 head;
+	int i;
+
+	if (copy_from_user(&head, argp, sizeof(head)))
+		return -EFAULT;
+	if (head.nent < cpuid->count)
+		return -E2BIG;
+	if (put_user(cpuid->count, &argp->nent))
+		return -EFAULT;
+	for (i = 0; i < cpuid->count; i++) {
+		struct kvm_cpuid_entry2 entry = as_it_answers(vcpu, &cpuid->entries[i]);
+
+		if (copy_to_user(&argp->entries[i], &entry, sizeof(entry)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* Linear addresses have 48 or 57 bits, or the leaf says nothing. */
+static bool entries_ok(const struct kvm_cpuid_entry2 *entries, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		u8 bits = entries[i].eax >> 8;
+
+		if (entries[i].function == 0x80000008 && bits && bits != 48 && bits != 57)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A guest that has run has drawn its conclusions: only the same may be said again, as it was set or
+ * as KVM_GET_CPUID2 answers.
+ */
+static bool same_entries(struct kvm_vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 count)
+{
+	const struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+	u32 i;
+
+	if (count != cpuid->count)
+		return false;
+	for (i = 0; i < count; i++) {
+		struct kvm_cpuid_entry2 answer = as_it_answers(vcpu, &cpuid->entries[i]);
+
+		if (memcmp(&entries[i], &cpuid->entries[i], sizeof(answer)) &&
+		    memcmp(&entries[i], &answer, sizeof(answer)))
+			return false;
+	}
+	return true;
+}
+
+long cpuid_set(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp)
+{
+	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
+	struct kvm_cpuid_entry2 *entries = NULL;
+	struct kvm_cpuid2 head;
+
+	if (copy_from_user(&head, argp, sizeof(head)))
+		return -EFAULT;
+	if (head.nent > MAX_ENTRIES)
+		return -E2BIG;
+	if (head.nent) {
+		entries = vmemdup_user(argp->entries, array_size(head.nent, sizeof(*entries)));
+		if (IS_ERR(entries))
+			return PTR_ERR(entries);
+	}
+	if (vcpu->arch.has_run || !entries_ok(entries, head.nent)) {
+		bool same = vcpu->arch.has_run && same_entries(vcpu, entries, head.nent);
+
+		kvfree(entries);
+		return same ? 0 : -EINVAL;
+	}
+	kvfree(cpuid->entries);
+	cpuid->entries = entries;
+	cpuid->count = head.nent;
+	derive(vcpu);
+	msr_traps(vcpu);
+	return 0;
 }
 
 /* Beyond the last basic leaf, Intel's processors answer with it; AMD's with zeroes. */
