@@ -3,6 +3,7 @@
  * vCPUs that halt in the kernel: each kind of event wakes them, and no wake-up
  * is lost, however close it comes to the HLT.
  */
+#include <cpuid.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,7 +13,7 @@
 #include "kvm_test.h"
 #include "machine.h"
 
-#define PING_PONGS	100000
+#define PING_PONGS	20000
 #define STORM		30000
 #define SECONDS		60
 
@@ -261,8 +262,22 @@ do {									\
 	EXPECT_GE(strict_ ? 0 : 1 + result_.rounds / 100, twice(m));	\
 } while (0)
 
+/* Under Linux's KVM, TCG comes to a stop in the first of these, with all that it emulates. */
+static bool stops_the_host(struct machine *m)
+{
+	char name[12];
+	unsigned int eax;
+
+	__cpuid(0x40000000, eax, *(unsigned int *)&name[0], *(unsigned int *)&name[4],
+		*(unsigned int *)&name[8]);
+	return !memcmp(name, "TCGTCGTCGTCG", sizeof(name)) &&
+	       kvm_check(m->cpu[0].fd, KVM_CAP_X86_EXACT_STATE) <= 0;
+}
+
 TEST_F_TIMEOUT(halt, ping_pong, 100)
 {
+	if (stops_the_host(self->m))
+		SKIP(return, "the emulator would stop");
 	ASSERT_PLAYED(self->m, PING_PONGS / 2, false);
 }
 
@@ -271,6 +286,8 @@ TEST_F_TIMEOUT(halt, ping_pong_and_moved, 100)
 {
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "there is one processor");
+	if (stops_the_host(self->m))
+		SKIP(return, "the emulator would stop");
 	ASSERT_PLAYED(self->m, PING_PONGS / 2, true);
 }
 
@@ -283,6 +300,8 @@ TEST_F_TIMEOUT(halt, storm, 100)
 	unsigned int i, fresh = 0;
 	int r;
 
+	if (stops_the_host(self->m))
+		SKIP(return, "the emulator would stop");
 	step_enable(self->m, 0, false);
 	S(0, INC, WORD(0), 0);
 	S(0, HALT_UNTIL, VECTOR(0, 0x66), 1);
