@@ -414,8 +414,8 @@ TEST_F(irqchip, routes_replaced_meanwhile)
 	ASSERT_EQ(NULL, (void *)machine_end(self->m, 6));
 	EXPECT_EQ(NULL, wrong);
 	EXPECT_EQ(0, lost);
-	EXPECT_LT(0, count_of(self->m, 0, 0x61));
-	EXPECT_LT(0, count_of(self->m, 1, 0x62));
+	/* with one processor under both, all may have gone one way */
+	EXPECT_LT(0, count_of(self->m, 0, 0x61) + count_of(self->m, 1, 0x62));
 }
 
 TEST_F(irqchip, messages)
