@@ -74,7 +74,7 @@ static int exits(struct vm *vm, uint64_t reasons)
 static void start(struct vm *vm, uint64_t code, uint32_t index, uint64_t value)
 {
 	struct kvm_regs regs = {
-		.rip = code, .rflags = RFLAGS_FIXED, .rsp = STACK_TOP, .rcx = index,
+		.rip = code, .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = STACK_TOP, .rcx = index,
 		.rax = (uint32_t)value, .rdx = value >> 32,
 	};
 
