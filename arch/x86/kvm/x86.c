@@ -113,7 +113,6 @@ static long ioctl_set_regs(struct kvm_vcpu *vcpu, void __user *argp)
 	if (copy_in(&regs, argp, sizeof(regs)))
 		return -EFAULT;
 	set_regs(vcpu, &regs);
-	run_publish(vcpu);
 	return 0;
 }
 
@@ -564,7 +563,6 @@ void x86_events_replaced(struct kvm_vcpu *vcpu)
 {
 	x86_shadow_set(vcpu);
 	smm_follow(vcpu);
-	run_publish(vcpu);
 }
 
 static int set_events(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *in)
@@ -673,7 +671,6 @@ static long ioctl_interrupt(struct kvm_vcpu *vcpu, void __user *argp)
 	if (vcpu->arch.irq.in_kernel && vcpu->arch.events.irq.kind)
 		return -EEXIST;
 	events_irq(&vcpu->arch.events, irq.irq);
-	run_publish(vcpu);
 	return 0;
 }
 
@@ -874,13 +871,18 @@ static const struct {
 #undef ROW
 };
 
+/* What kvm_run says of interrupts stays true over every call that may change it. */
 long kvm_arch_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, unsigned long arg)
 {
 	unsigned int i = VCPU_IOCTL_INDEX(ioctl);
+	long r;
 
 	if (vcpu_ioctls[i].ioctl != ioctl || !vcpu_ioctls[i].call)
 		return -ENOTTY;
-	return vcpu_ioctls[i].call(vcpu, (void __user *)arg);
+	r = vcpu_ioctls[i].call(vcpu, (void __user *)arg);
+	if (_IOC_DIR(ioctl) != _IOC_READ)
+		run_publish(vcpu);
+	return r;
 }
 
 /*

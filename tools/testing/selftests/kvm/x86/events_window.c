@@ -57,6 +57,20 @@ TEST_F(window, c82_after_set_events)
 	EXPECT_EQ(1, run->if_flag);
 }
 
+TEST_F(window, c82_after_set_sregs)
+{
+	struct kvm_run *run = self->vm->run;
+	struct kvm_sregs sregs;
+
+	vm_start(self->vm, GA(rt_done), RFLAGS_IF);
+	ASSERT_OUT(self->vm, PORT_DONE);
+	EXPECT_EQ(1, run->ready_for_interrupt_injection);
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_SREGS, &sregs));
+	sregs.interrupt_bitmap[1] = 1;
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_SREGS, &sregs));
+	EXPECT_EQ(0, run->ready_for_interrupt_injection);
+}
+
 TEST_F(window, c82_injected_means_not_ready)
 {
 	vm_start(self->vm, GA(rt_done), RFLAGS_IF);
