@@ -91,7 +91,7 @@ uninstall:
 # Userspace knows no __user and reads the kernel's types from <linux/types.h>.
 headers_install:
 	@install -d $(INSTALL_HDR_PATH)/include/linux $(INSTALL_HDR_PATH)/include/asm
-	@for header in include/uapi/linux/kvm.h arch/x86/include/uapi/asm/kvm.h; do \
+	@for header in include/uapi/linux/kvm.h arch/x86/include/uapi/asm/kvm*.h; do \
 		sed -e 's/[[:space:]]__user[[:space:]]/ /' -e '/<linux\/compiler.h>/d' $$header \
 			>$(INSTALL_HDR_PATH)/include/$${header#*uapi/} || exit 1; \
 	done

@@ -4,10 +4,10 @@
  *
  * struct kvm_vcpu_events has no room for an instruction's length, for debug traps
  * that wait behind MOV SS, for what of an instruction's device accesses is over.
- * struct kvm_exact_state has all that KVM_GET_VCPU_EVENTS tells and this, too.  It
- * is an attribute of the vCPU's fd, and is read and written instead of the
- * events, by a VMM that has enabled KVM_CAP_X86_EXACT_STATE on the VM.  A VMM that
- * has not sees no difference.  Documentation/virt/kvm/events.rst tells how to use it.
+ * struct kvm_exact_state has it, with all exceptions, interrupts and NMIs.  It is an
+ * attribute of the vCPU's fd, read beside the events and written after them (SMM,
+ * SMIs and INITs are theirs alone), by a VMM that has enabled KVM_CAP_X86_EXACT_STATE
+ * on the VM.  A VMM that has not sees no difference.  Documentation/virt/kvm/events.rst tells how to use it.
  *
  * The two numbers are outside of what Linux has given out.
  */
