@@ -187,7 +187,7 @@ struct kvm {
 	struct dentry *debugfs;
 	struct list_head vm_list;	/* all VMs; guarded by kvm_lock in main.c */
 
-	refcount_t users;		/* the VM fd, each vCPU fd */
+	refcount_t users;		/* the fds: VM, vCPUs, statistics */
 	bool dead;			/* kvm_dead() was called; for good */
 
 	/* lock */

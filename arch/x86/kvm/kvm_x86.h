@@ -248,7 +248,7 @@ struct kvm_arch {
 	spinlock_t tsc_lock;		/* each vCPU's time.tsc */
 	struct vm_clock clock;
 
-	/* kvm->lock writes, anybody reads (READ_ONCE) */
+	/* settings: the VM's ioctls write, anybody reads (WRITE_ONCE, READ_ONCE) */
 	struct kvm_caps caps;
 	u32 default_tsc_khz;
 	unsigned long mmu_pages;	/* KVM_SET_NR_MMU_PAGES */

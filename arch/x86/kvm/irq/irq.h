@@ -114,7 +114,7 @@ struct irq_pit;		/* timer.c: the PIT */
  * @turn: which of several vCPUs takes a lowest-priority message
  */
 struct kvm_irqs {
-	/* kvm->lock writes, anybody reads */
+	/* kvm->lock writes (but KVM_CAP_X2APIC_API's two flags), anybody reads */
 	u8 where;
 	u16 pins;
 	u32 boot_id;
