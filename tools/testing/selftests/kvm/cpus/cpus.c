@@ -7,13 +7,14 @@
  * to it, and each must be counted once.  Meanwhile threads are moved, at exits and under way;
  * state is read from another processor than the one the vCPU was on; processors go offline
  * and come back; VMs are made while one is missing.  With --sleep, the machine goes to sleep,
- * too, and wakes up: a rehearsal (pm_test), up to the call of firmware.
+ * too, and wakes up: a rehearsal (pm_test), up to the call of firmware.  Then, one machine
+ * with eight vCPUs: smp.c.
  *
- * usage: cpus [--sleep]
+ * usage: cpus [--sleep] [--smp] [--spin] [--percent N]
+ * --smp: only that machine.  --spin: its vCPUs do not halt.  --percent: how much it does.
  * Needs root and two processors.  Output is TAP 13.
  */
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,10 +22,9 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-#include "kvm_lib.h"
+#include "cpus.h"
 
 #define VMS		3	/* one more than there are processors for */
-#define PATIENCE	20	/* seconds that a vCPU may take to show a sign of life */
 
 /* What the guest keeps in memory. */
 #define COUNT		(DATA + 0x000)
@@ -119,12 +119,12 @@ static bool write_file(const char *path, const char *text)
 	return good;
 }
 
-static bool set_online(bool online)
+bool set_online(bool online)
 {
 	return write_file("/sys/devices/system/cpu/cpu1/online", online ? "1" : "0");
 }
 
-static void move_to(pthread_t thread, int cpu)
+void move_to(pthread_t thread, int cpu)
 {
 	cpu_set_t set;
 
@@ -133,7 +133,7 @@ static void move_to(pthread_t thread, int cpu)
 	pthread_setaffinity_np(thread, sizeof(set), &set);
 }
 
-static void move_anywhere(pthread_t thread)
+void move_anywhere(pthread_t thread)
 {
 	cpu_set_t set;
 
@@ -143,7 +143,7 @@ static void move_anywhere(pthread_t thread)
 	pthread_setaffinity_np(thread, sizeof(set), &set);
 }
 
-static void pause_ms(unsigned int ms)
+void pause_ms(unsigned int ms)
 {
 	struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
 
@@ -152,7 +152,7 @@ static void pause_ms(unsigned int ms)
 
 /* --- The vCPUs ------------------------------------------------------------------------- */
 
-static void set_gate(struct vm *vm, unsigned int vector, uint64_t handler)
+void set_gate(struct vm *vm, unsigned int vector, uint64_t handler)
 {
 	uint8_t *gate = vm->mem + IDT + 16 * vector;
 	uint16_t low = handler, middle = handler >> 16;
@@ -161,7 +161,7 @@ static void set_gate(struct vm *vm, unsigned int vector, uint64_t handler)
 	memcpy(gate + 6, &middle, sizeof(middle));
 }
 
-static uint64_t guest_word(struct vm *vm, uint64_t address)
+uint64_t guest_word(struct vm *vm, uint64_t address)
 {
 	return __atomic_load_n((uint64_t *)(vm->mem + address), __ATOMIC_RELAXED);
 }
@@ -252,7 +252,7 @@ static void end(struct worker *w)
 	vm_destroy(&w->vm);
 }
 
-static bool fail(const char *format, ...)
+bool fail(const char *format, ...)
 {
 	va_list args;
 
@@ -453,11 +453,6 @@ static bool sleeps(void)
 	return true;
 }
 
-struct test {
-	const char *name;
-	bool (*body)(void);
-};
-
 static const struct test tests[] = {
 	{ "moved at exits", moved_at_exits },
 	{ "moved under way", moved_under_way },
@@ -467,16 +462,16 @@ static const struct test tests[] = {
 	{ "the machine sleeps", sleeps },	/* last: only if asked for */
 };
 
-static int run_tests(unsigned int count)
+static int run_tests(const struct test *list, unsigned int count)
 {
+	static unsigned int number;
 	unsigned int i;
 	int failed = 0;
 
-	printf("1..%u\n", count);
 	for (i = 0; i < count; i++) {
-		bool good = tests[i].body();
+		bool good = list[i].body();
 
-		printf("%sok %u %s\n", good ? "" : "not ", i + 1, tests[i].name);
+		printf("%sok %u %s\n", good ? "" : "not ", ++number, list[i].name);
 		if (!good) {
 			printf("# %s\n", why);
 			failed = 1;
@@ -491,21 +486,44 @@ static int bail_out(const char *text)
 	return 1;
 }
 
+static int usage(void)
+{
+	fprintf(stderr, "usage: cpus [--sleep] [--smp] [--spin] [--percent N]\n");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	const struct sigaction action = { .sa_handler = on_signal };
-	bool sleep = argc > 1 && !strcmp(argv[1], "--sleep");
-	int failed;
+	unsigned int count = sizeof(tests) / sizeof(tests[0]) - 1;
+	int failed = 0, i;
 
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--sleep"))
+			count++;
+		else if (!strcmp(argv[i], "--smp"))
+			count = 0;
+		else if (!strcmp(argv[i], "--spin"))
+			smp_spins = true;
+		else if (!strcmp(argv[i], "--percent") && i + 1 < argc)
+			smp_percent = atoi(argv[++i]);
+		else
+			return usage();
+	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigaction(SIGUSR1, &action, NULL);
-	printf("TAP version 13\n");
+	printf("TAP version 13\n1..%u\n", count + SMP_TESTS);
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return bail_out("there is one processor");
-	if (!begin_all())
-		return bail_out(why);
-	failed = run_tests(sizeof(tests) / sizeof(tests[0]) - !sleep);
+	if (count) {
+		if (!begin_all())
+			return bail_out(why);
+		failed = run_tests(tests, count);
+		set_online(true);
+		end_all();
+	}
+	failed |= run_tests(smp_tests, SMP_TESTS);
 	set_online(true);
-	end_all();
+	smp_end();
 	return failed;
 }
