@@ -121,10 +121,14 @@ op_spin:
 	cli
 	jmp script_next
 
+/* CPUID exits: Bochs lets the host have no interrupt while a guest stays inside with IF clear. */
 op_wait:
-	pause
-	cmp %rdx, (%rcx)
-	jb op_wait
+	mov %rcx, %r8
+	mov %rdx, %r9
+1:	xor %eax, %eax
+	cpuid
+	cmp %r9, (%r8)
+	jb 1b
 	jmp script_next
 
 op_halt_until:

@@ -315,8 +315,10 @@ static void *keep_signalling(void *unused)
 {
 	int fd;
 
-	while ((fd = atomic_load(&race_fd)) >= 0)
+	while ((fd = atomic_load(&race_fd)) >= 0) {
 		signal_it(fd);
+		usleep(10);	/* on one processor the other side is to have its turn, too */
+	}
 	return unused;
 }
 
