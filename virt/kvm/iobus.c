@@ -60,16 +60,31 @@ static unsigned int bus_below(const struct kvm_io_bus *bus, gpa_t addr)
 	return low;
 }
 
-/* The next range before @index that holds all from @addr to @last, or NULL. */
-static const struct bus_range *bus_next(const struct kvm_io_bus *bus, unsigned int *index,
-					gpa_t last)
+static bool bus_is_empty(struct kvm *kvm, enum kvm_bus nr)
+{
+	return !rcu_access_pointer(kvm->buses[nr]);
+}
+
+/* The bus as it is now, and how many of its ranges begin at @addr or below; SRCU held. */
+static inline const struct kvm_io_bus *bus_at(struct kvm *kvm, enum kvm_bus nr, gpa_t addr,
+					      unsigned int *index)
+{
+	const struct kvm_io_bus *bus = srcu_dereference(kvm->buses[nr], &kvm->srcu);
+
+	*index = bus ? bus_below(bus, addr) : 0;
+	return bus;
+}
+
+/* The device of the next range before @index that holds all from @addr to @last, or NULL. */
+static inline struct kvm_io_device *bus_next(const struct kvm_io_bus *bus, unsigned int *index,
+					     gpa_t last)
 {
 	const struct bus_range *range;
 
 	while (*index && bus->range[*index - 1].reach >= last) {
 		range = &bus->range[--*index];
 		if (range->last >= last)
-			return range;
+			return range->dev;
 	}
 	return NULL;
 }
@@ -77,19 +92,18 @@ static const struct bus_range *bus_next(const struct kvm_io_bus *bus, unsigned i
 int kvm_io_bus_write(struct kvm_vcpu *vcpu, enum kvm_bus nr, gpa_t addr, unsigned int len,
 		     const void *data)
 {
-	const struct bus_range *range;
 	const struct kvm_io_bus *bus;
-	unsigned int index;
+	struct kvm_io_device *dev;
 	int idx, r = -EOPNOTSUPP;
+	unsigned int index;
 
-	if (!rcu_access_pointer(vcpu->kvm->buses[nr]))
-		return -EOPNOTSUPP;
+	if (bus_is_empty(vcpu->kvm, nr))
+		return r;
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	bus = srcu_dereference(vcpu->kvm->buses[nr], &vcpu->kvm->srcu);
-	index = bus ? bus_below(bus, addr) : 0;
-	while (r && (range = bus_next(bus, &index, addr + len - 1)))
-		if (range->dev->ops->write)
-			r = range->dev->ops->write(vcpu, range->dev, addr, len, data);
+	bus = bus_at(vcpu->kvm, nr, addr, &index);
+	while (r && (dev = bus_next(bus, &index, addr + len - 1)))
+		if (dev->ops->write)
+			r = dev->ops->write(vcpu, dev, addr, len, data);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	return r;
 }
@@ -97,19 +111,18 @@ int kvm_io_bus_write(struct kvm_vcpu *vcpu, enum kvm_bus nr, gpa_t addr, unsigne
 int kvm_io_bus_read(struct kvm_vcpu *vcpu, enum kvm_bus nr, gpa_t addr, unsigned int len,
 		    void *data)
 {
-	const struct bus_range *range;
 	const struct kvm_io_bus *bus;
-	unsigned int index;
+	struct kvm_io_device *dev;
 	int idx, r = -EOPNOTSUPP;
+	unsigned int index;
 
-	if (!rcu_access_pointer(vcpu->kvm->buses[nr]))
-		return -EOPNOTSUPP;
+	if (bus_is_empty(vcpu->kvm, nr))
+		return r;
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	bus = srcu_dereference(vcpu->kvm->buses[nr], &vcpu->kvm->srcu);
-	index = bus ? bus_below(bus, addr) : 0;
-	while (r && (range = bus_next(bus, &index, addr + len - 1)))
-		if (range->dev->ops->read)
-			r = range->dev->ops->read(vcpu, range->dev, addr, len, data);
+	bus = bus_at(vcpu->kvm, nr, addr, &index);
+	while (r && (dev = bus_next(bus, &index, addr + len - 1)))
+		if (dev->ops->read)
+			r = dev->ops->read(vcpu, dev, addr, len, data);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	return r;
 }
@@ -121,11 +134,10 @@ bool kvm_io_bus_has(struct kvm *kvm, enum kvm_bus nr, gpa_t addr)
 	bool has;
 	int idx;
 
-	if (!rcu_access_pointer(kvm->buses[nr]))
+	if (bus_is_empty(kvm, nr))
 		return false;
 	idx = srcu_read_lock(&kvm->srcu);
-	bus = srcu_dereference(kvm->buses[nr], &kvm->srcu);
-	index = bus ? bus_below(bus, addr) : 0;
+	bus = bus_at(kvm, nr, addr, &index);
 	has = bus_next(bus, &index, addr);
 	srcu_read_unlock(&kvm->srcu, idx);
 	return has;
