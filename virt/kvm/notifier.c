@@ -102,60 +102,54 @@ static void notifier_end(struct mmu_notifier *notifier, const struct mmu_notifie
 	spin_unlock(&kvm->mmu_lock);
 }
 
-/* Was anything between @start and @end used? Not let go of here, so slots need no SRCU. */
-static bool notifier_age(struct kvm *kvm, unsigned long start, unsigned long end, bool clear)
+/* Was any frame of these slots used that stands for something between @start and @end? */
+static bool slots_age(struct kvm *kvm, unsigned int space, unsigned long start, unsigned long end,
+		      bool clear)
 {
-	unsigned int space;
+	struct kvm_memslots *slots = kvm_slots(kvm, space);
 	bool young = false;
 	gfn_t first, last;
 	int i;
 
-	for (space = 0; space < KVM_ADDRESS_SPACES; space++) {
-		struct kvm_memslots *slots = kvm_slots(kvm, space);
+	for (i = 0; i < slots->count; i++)
+		if (notifier_frames(slots->slot[i], start, end, &first, &last))
+			young |= kvm_arch_age(kvm, space, first, last + 1, clear);
+	return young;
+}
 
-		for (i = 0; i < slots->count; i++)
-			if (notifier_frames(slots->slot[i], start, end, &first, &last))
-				young |= kvm_arch_age(kvm, space, first, last + 1, clear);
-	}
+/* Not let go of here, mmu_lock guards the slots: no SRCU. */
+static bool notifier_age(struct mmu_notifier *notifier, unsigned long start, unsigned long end,
+			 bool clear, bool flush)
+{
+	struct kvm *kvm = notifier_kvm(notifier);
+	unsigned int space;
+	bool young = false;
+
+	spin_lock(&kvm->mmu_lock);
+	for (space = 0; space < KVM_ADDRESS_SPACES; space++)
+		young |= slots_age(kvm, space, start, end, clear);
+	if (young && flush)
+		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
+	spin_unlock(&kvm->mmu_lock);
 	return young;
 }
 
 static int notifier_clear_flush_young(struct mmu_notifier *notifier, struct mm_struct *mm,
 				      unsigned long start, unsigned long end)
 {
-	struct kvm *kvm = notifier_kvm(notifier);
-	bool young;
-
-	spin_lock(&kvm->mmu_lock);
-	young = notifier_age(kvm, start, end, true);
-	if (young)
-		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
-	spin_unlock(&kvm->mmu_lock);
-	return young;
+	return notifier_age(notifier, start, end, true, true);
 }
 
 static int notifier_clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
 				unsigned long start, unsigned long end)
 {
-	struct kvm *kvm = notifier_kvm(notifier);
-	bool young;
-
-	spin_lock(&kvm->mmu_lock);
-	young = notifier_age(kvm, start, end, true);
-	spin_unlock(&kvm->mmu_lock);
-	return young;
+	return notifier_age(notifier, start, end, true, false);
 }
 
 static int notifier_test_young(struct mmu_notifier *notifier, struct mm_struct *mm,
 			       unsigned long address)
 {
-	struct kvm *kvm = notifier_kvm(notifier);
-	bool young;
-
-	spin_lock(&kvm->mmu_lock);
-	young = notifier_age(kvm, address, address + 1, false);
-	spin_unlock(&kvm->mmu_lock);
-	return young;
+	return notifier_age(notifier, address, address + 1, false, false);
 }
 
 /* The address space ends, or we let go of it: all translations end, for good. */
