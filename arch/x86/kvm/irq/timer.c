@@ -24,8 +24,7 @@
 /**
  * struct irq_pit - the timer of a VM
  * @kvm:	the VM
- * @ports:	its four ports
- * @speaker:	port 0x61
+ * @ports:	its four ports, and port 0x61 if it has that
  * @timer:	rings at the next edge
  * @lock:	of what follows
  * @pit:	the counters
@@ -37,7 +36,6 @@ struct irq_pit {
 	/* set once */
 	struct kvm *kvm;
 	struct kvm_io_device ports;
-	struct kvm_io_device speaker;
 	struct hrtimer timer;
 
 	/* lock */
@@ -132,6 +130,20 @@ static void rearm(struct irq_pit *pit)
  * Ports
  */
 
+/* Lock held, as for the next one. */
+static void write_port(struct pit *pit, u16 port, u8 value, u64 now)
+{
+	if (port == PIT_SPEAKER)
+		pit_speaker_write(pit, value, now);
+	else
+		pit_write(pit, port, value, now);
+}
+
+static u8 read_port(struct pit *pit, u16 port, u64 now)
+{
+	return port == PIT_SPEAKER ? pit_speaker_read(pit, now) : pit_read(pit, port, now);
+}
+
 static int ports_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t addr,
 		       unsigned int len, const void *data)
 {
@@ -144,7 +156,7 @@ static int ports_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t a
 	raw_spin_lock_irqsave(&pit->lock, flags);
 	now = now_ns();
 	before = pit_next_edge(&pit->pit, now);
-	pit_write(&pit->pit, addr, *(const u8 *)data, now);
+	write_port(&pit->pit, addr, *(const u8 *)data, now);
 	after = pit_next_edge(&pit->pit, now);
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	/* most writes are to latch a count */
@@ -163,36 +175,7 @@ static int ports_read(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t ad
 	if (len != 1)
 		return 0;
 	raw_spin_lock_irqsave(&pit->lock, flags);
-	*(u8 *)data = pit_read(&pit->pit, addr, now_ns());
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
-	return 0;
-}
-
-static int speaker_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t addr,
-			 unsigned int len, const void *data)
-{
-	struct irq_pit *pit = container_of(dev, struct irq_pit, speaker);
-	unsigned long flags;
-
-	if (len != 1)
-		return 0;
-	raw_spin_lock_irqsave(&pit->lock, flags);
-	pit_speaker_write(&pit->pit, *(const u8 *)data, now_ns());
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
-	return 0;
-}
-
-static int speaker_read(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t addr,
-			unsigned int len, void *data)
-{
-	struct irq_pit *pit = container_of(dev, struct irq_pit, speaker);
-	unsigned long flags;
-
-	memset(data, 0xff, len);
-	if (len != 1)
-		return 0;
-	raw_spin_lock_irqsave(&pit->lock, flags);
-	*(u8 *)data = pit_speaker_read(&pit->pit, now_ns());
+	*(u8 *)data = read_port(&pit->pit, addr, now_ns());
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	return 0;
 }
@@ -200,11 +183,6 @@ static int speaker_read(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t 
 static const struct kvm_io_ops ports_ops = {
 	.read = ports_read,
 	.write = ports_write,
-};
-
-static const struct kvm_io_ops speaker_ops = {
-	.read = speaker_read,
-	.write = speaker_write,
 };
 
 /*
@@ -282,11 +260,10 @@ static int plug_in(struct irq_pit *pit, bool speaker)
 	int r;
 
 	pit->ports.ops = &ports_ops;
-	pit->speaker.ops = &speaker_ops;
 	r = kvm_io_bus_register(pit->kvm, KVM_PIO_BUS, PIT_PORT, PIT_PORTS, &pit->ports);
 	if (r || !speaker)
 		return r;
-	r = kvm_io_bus_register(pit->kvm, KVM_PIO_BUS, PIT_SPEAKER, 1, &pit->speaker);
+	r = kvm_io_bus_register(pit->kvm, KVM_PIO_BUS, PIT_SPEAKER, 1, &pit->ports);
 	if (r)
 		kvm_io_bus_unregister(pit->kvm, KVM_PIO_BUS, &pit->ports);
 	return r;
