@@ -13,12 +13,10 @@
 #include "../vcpu.h"
 #include "irq.h"
 
-#define PORT_PAIRS	3
-
 /**
  * struct irq_chips - the controllers that all vCPUs of a VM share
  * @kvm:	the VM
- * @ports:	the PICs' registers: master, slave, edge/level
+ * @ports:	the PICs' registers
  * @mmio:	the IOAPIC's
  * @lock:	of what follows
  * @pic:	the PICs
@@ -29,7 +27,7 @@
 struct irq_chips {
 	/* set once */
 	struct kvm *kvm;
-	struct kvm_io_device ports[PORT_PAIRS];
+	struct kvm_io_device ports;
 	struct kvm_io_device mmio;
 
 	/* lock */
@@ -395,21 +393,11 @@ long chips_set(struct kvm *kvm, void __user *argp)
  * Life
  */
 
-static const struct {
-	u16 port;
-	u8 count;
-} port_pairs[PORT_PAIRS] = {
-	{ PIC_MASTER_COMMAND, 2 },
-	{ PIC_SLAVE_COMMAND, 2 },
-	{ PIC_MASTER_ELCR, 2 },
-};
+static const u16 port_pairs[] = { PIC_MASTER_COMMAND, PIC_SLAVE_COMMAND, PIC_MASTER_ELCR };
 
 static void unplug(struct irq_chips *chips)
 {
-	unsigned int i;
-
-	for (i = 0; i < PORT_PAIRS; i++)
-		kvm_io_bus_unregister(chips->kvm, KVM_PIO_BUS, &chips->ports[i]);
+	kvm_io_bus_unregister(chips->kvm, KVM_PIO_BUS, &chips->ports);
 	kvm_io_bus_unregister(chips->kvm, KVM_MMIO_BUS, &chips->mmio);
 }
 
@@ -418,13 +406,11 @@ static int plug_in(struct irq_chips *chips)
 	unsigned int i;
 	int r;
 
+	chips->ports.ops = &pic_ops;
 	chips->mmio.ops = &ioapic_ops;
 	r = kvm_io_bus_register(chips->kvm, KVM_MMIO_BUS, IOAPIC_BASE, IOAPIC_SIZE, &chips->mmio);
-	for (i = 0; !r && i < PORT_PAIRS; i++) {
-		chips->ports[i].ops = &pic_ops;
-		r = kvm_io_bus_register(chips->kvm, KVM_PIO_BUS, port_pairs[i].port,
-					port_pairs[i].count, &chips->ports[i]);
-	}
+	for (i = 0; !r && i < ARRAY_SIZE(port_pairs); i++)
+		r = kvm_io_bus_register(chips->kvm, KVM_PIO_BUS, port_pairs[i], 2, &chips->ports);
 	if (r)
 		unplug(chips);
 	return r;
