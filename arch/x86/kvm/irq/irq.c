@@ -335,6 +335,13 @@ static void publish_routes(struct kvm *kvm, struct irq_routes *routes)
 	free_routes(old);
 }
 
+/* kvm->lock held. */
+static void use_routes(struct kvm *kvm, struct irq_routes *routes, unsigned int count)
+{
+	index_routes(routes, count, kvm->arch.irqs.pins);
+	publish_routes(kvm, routes);
+}
+
 static int set_routes(struct kvm *kvm, const struct route *route, unsigned int count)
 {
 	struct irq_routes *routes = alloc_routes(count);
@@ -342,8 +349,7 @@ static int set_routes(struct kvm *kvm, const struct route *route, unsigned int c
 	if (!routes)
 		return -ENOMEM;
 	memcpy(routes->route, route, count * sizeof(*route));
-	index_routes(routes, count, kvm->arch.irqs.pins);
-	publish_routes(kvm, routes);
+	use_routes(kvm, routes, count);
 	return 0;
 }
 
@@ -406,8 +412,7 @@ static long replace_routes(struct kvm *kvm, const struct kvm_irq_routing_entry *
 		free_routes(routes);
 		return r;
 	}
-	index_routes(routes, count, kvm->arch.irqs.pins);
-	publish_routes(kvm, routes);
+	use_routes(kvm, routes, count);
 	return 0;
 }
 
