@@ -147,28 +147,16 @@ static struct event set_event(const struct kvm_exact_event *in)
 int exact_set(struct vcpu_events *ev, u8 *shadow, u64 *pending_db,
 	      const struct kvm_exact_state *in)
 {
-	const struct vcpu_events old = *ev;
-
 	if (!state_is_valid(in))
 		return -EINVAL;
-	*ev = (struct vcpu_events){
-		.inflight = set_event(&in->begun),
-		.fault = set_event(&in->raised),
-		.irq = set_event(&in->interrupt),
-		.nmi_begun = in->nmi_begun,
-		.nmi_pending = in->nmi_pending,
-		.nmi_mask = in->nmi_masked ? NMI_MASKED : NMI_OPEN,
-		.shutdown = in->triple_fault,
-		.fault_restored = in->raised.type,
-		/* the other ioctls' */
-		.smi_pending = old.smi_pending,
-		.in_smm = old.in_smm,
-		.smm_inside_nmi = old.smm_inside_nmi,
-		.init = old.init,
-		.sipi = old.sipi,
-		.sipi_vector = old.sipi_vector,
-		.mp_state = old.mp_state,
-	};
+	ev->inflight = set_event(&in->begun);
+	ev->fault = set_event(&in->raised);
+	ev->irq = set_event(&in->interrupt);
+	ev->nmi_begun = in->nmi_begun;
+	ev->nmi_pending = in->nmi_pending;
+	ev->nmi_mask = in->nmi_masked ? NMI_MASKED : NMI_OPEN;
+	ev->shutdown = in->triple_fault;
+	ev->fault_restored = in->raised.type;
 	*shadow = in->shadow;
 	*pending_db = in->pending_dbg;
 	return 0;
