@@ -305,18 +305,24 @@ static inline struct kvm_memslots *kvm_slots(struct kvm *kvm, unsigned int space
 				      lockdep_is_held(&kvm->mmu_lock));
 }
 
-/* The slot that holds a guest frame in an address space, or NULL. */
+/* The slot that holds a guest frame in an address space, or NULL; or one that may be written. */
 struct kvm_memslot *kvm_slot_of(struct kvm *kvm, unsigned int space, gfn_t gfn);
+struct kvm_memslot *kvm_slot_to_write(struct kvm *kvm, unsigned int space, gfn_t gfn);
+
+/* The user address of a frame of the slot's. */
+static inline unsigned long kvm_slot_hva(const struct kvm_memslot *slot, gfn_t gfn)
+{
+	return slot->hva + ((gfn - slot->base_gfn) << PAGE_SHIFT);
+}
 
 /**
- * kvm_gfn_hva - the user address of a guest frame
- * @kvm: the VM; the frame is in its first address space.  kvm_vcpu_hva(): in the vCPU's
+ * kvm_vcpu_hva - the user address of a guest frame
+ * @vcpu: the frame is in the address space that it is in
  * @gfn: the frame
  * @write: whether it is to be written; a read-only slot then has none
  *
  * Return: the address, or KVM_HVA_BAD.
  */
-unsigned long kvm_gfn_hva(struct kvm *kvm, gfn_t gfn, bool write);
 unsigned long kvm_vcpu_hva(struct kvm_vcpu *vcpu, gfn_t gfn, bool write);
 
 /**

@@ -58,23 +58,19 @@ struct kvm_memslot *kvm_slot_of(struct kvm *kvm, unsigned int space, gfn_t gfn)
 	return slots->slot[i];
 }
 
-static unsigned long slot_hva(const struct kvm_memslot *slot, gfn_t gfn)
+struct kvm_memslot *kvm_slot_to_write(struct kvm *kvm, unsigned int space, gfn_t gfn)
 {
-	return slot->hva + ((gfn - slot->base_gfn) << PAGE_SHIFT);
+	struct kvm_memslot *slot = kvm_slot_of(kvm, space, gfn);
+
+	return slot && !(slot->flags & KVM_MEM_READONLY) ? slot : NULL;
 }
 
 static unsigned long gfn_hva(struct kvm *kvm, unsigned int space, gfn_t gfn, bool write)
 {
-	struct kvm_memslot *slot = kvm_slot_of(kvm, space, gfn);
+	struct kvm_memslot *slot;
 
-	if (!slot || (write && (slot->flags & KVM_MEM_READONLY)))
-		return KVM_HVA_BAD;
-	return slot_hva(slot, gfn);
-}
-
-unsigned long kvm_gfn_hva(struct kvm *kvm, gfn_t gfn, bool write)
-{
-	return gfn_hva(kvm, 0, gfn, write);
+	slot = write ? kvm_slot_to_write(kvm, space, gfn) : kvm_slot_of(kvm, space, gfn);
+	return slot ? kvm_slot_hva(slot, gfn) : KVM_HVA_BAD;
 }
 
 unsigned long kvm_vcpu_hva(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
@@ -123,23 +119,16 @@ int kvm_vcpu_read_guest(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, unsigned l
 	return read_space(vcpu->kvm, vcpu->space, gpa, data, len);
 }
 
-static struct kvm_memslot *slot_to_write(struct kvm *kvm, unsigned int space, gfn_t gfn)
-{
-	struct kvm_memslot *slot = kvm_slot_of(kvm, space, gfn);
-
-	return slot && !(slot->flags & KVM_MEM_READONLY) ? slot : NULL;
-}
-
 static int write_in_page(struct kvm *kvm, unsigned int space, gpa_t gpa, const void *data,
 			 unsigned long len)
 {
 	gfn_t gfn = gpa_to_gfn(gpa);
-	struct kvm_memslot *slot = slot_to_write(kvm, space, gfn);
+	struct kvm_memslot *slot = kvm_slot_to_write(kvm, space, gfn);
 	unsigned long hva, left;
 
 	if (!slot)
 		return -EFAULT;
-	hva = slot_hva(slot, gfn) + offset_in_page(gpa);
+	hva = kvm_slot_hva(slot, gfn) + offset_in_page(gpa);
 	left = __copy_to_user((void __user *)hva, data, len);
 	if (left == len)
 		return -EFAULT;
@@ -201,10 +190,10 @@ int kvm_vcpu_cmpxchg_guest(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, 
 	struct kvm *kvm = vcpu->kvm;
 	int idx = srcu_read_lock(&kvm->srcu), ret = -EFAULT;
 	gfn_t gfn = gpa_to_gfn(gpa);
-	struct kvm_memslot *slot = slot_to_write(kvm, vcpu->space, gfn);
+	struct kvm_memslot *slot = kvm_slot_to_write(kvm, vcpu->space, gfn);
 
 	if (slot)
-		ret = cmpxchg_user(slot_hva(slot, gfn) + offset_in_page(gpa), size, from, to);
+		ret = cmpxchg_user(kvm_slot_hva(slot, gfn) + offset_in_page(gpa), size, from, to);
 	if (!ret)
 		kvm_mark_dirty(slot, gfn);
 	srcu_read_unlock(&kvm->srcu, idx);

@@ -80,6 +80,7 @@ void steal_preempted(struct kvm_vcpu *vcpu)
 	static const u8 preempted = KVM_VCPU_PREEMPTED;
 	struct vcpu_steal *steal = &vcpu->arch.steal;
 	gpa_t gpa = page_of(steal);
+	gfn_t gfn = gpa_to_gfn(gpa);
 	struct kvm_memslot *slot;
 	unsigned long hva;
 	int idx;
@@ -87,13 +88,13 @@ void steal_preempted(struct kvm_vcpu *vcpu)
 	if (likely(!(steal->msr & KVM_MSR_ENABLED)))
 		return;
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	slot = kvm_slot_of(vcpu->kvm, 0, gpa_to_gfn(gpa));
-	hva = kvm_gfn_hva(vcpu->kvm, gpa_to_gfn(gpa), true);
-	if (hva != KVM_HVA_BAD &&
-	    !copy_to_user_nofault((void __user *)hva + offset_in_page(gpa) + PREEMPTED_AT,
-				  &preempted, sizeof(preempted))) {
-		kvm_mark_dirty(slot, gpa_to_gfn(gpa));
-		steal->told = true;
+	slot = kvm_slot_to_write(vcpu->kvm, 0, gfn);
+	if (slot) {
+		hva = kvm_slot_hva(slot, gfn) + offset_in_page(gpa) + PREEMPTED_AT;
+		if (!copy_to_user_nofault((void __user *)hva, &preempted, sizeof(preempted))) {
+			kvm_mark_dirty(slot, gfn);
+			steal->told = true;
+		}
 	}
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 }

@@ -152,7 +152,7 @@ static int fault_try(struct kvm_vcpu *vcpu, struct fault *fault)
 	slot = kvm_slot_of(kvm, vcpu->space, fault->gfn);
 	if (!slot || (fault->write && (slot->flags & KVM_MEM_READONLY)))
 		return TDP_MMIO;
-	fault->hva = slot->hva + ((fault->gfn - slot->base_gfn) << PAGE_SHIFT);
+	fault->hva = kvm_slot_hva(slot, fault->gfn);
 	host = fault_host_lookup(kvm->mm, fault->hva);
 	if (!host.level || !pte_access_permitted(__pte(host.value), fault->write))
 		return FAULT_NO_PAGE;
