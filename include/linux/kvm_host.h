@@ -131,11 +131,10 @@ struct kvm_vcpu_stat {
 
 /* What a vCPU is told to do before it enters the guest again: bits of kvm_vcpu.requests. */
 #define KVM_REQ_TLB_FLUSH	BIT(0)	/* second-level translations were taken away */
-#define KVM_REQ_KICK		BIT(1)	/* leave the guest, look around; no work of its own */
-#define KVM_REQ_DEAD		BIT(2)	/* the VM is broken: no vCPU may enter it again */
-#define KVM_REQ_CLOCK		BIT(3)	/* arch: the guest's clock has changed */
-#define KVM_REQ_STEAL		BIT(4)	/* arch: its thread has waited for a CPU */
-#define KVM_REQ_MSR_TRAPS	BIT(6)	/* which MSRs exit is to be told the hardware anew */
+#define KVM_REQ_DEAD		BIT(1)	/* the VM is broken: no vCPU may enter it again */
+#define KVM_REQ_CLOCK		BIT(2)	/* arch: the guest's clock has changed */
+#define KVM_REQ_STEAL		BIT(3)	/* arch: its thread has waited for a CPU */
+#define KVM_REQ_MSR_TRAPS	BIT(4)	/* which MSRs exit is to be told the hardware anew */
 
 /* Where a vCPU thread stands with regard to the guest; see locking.rst, "Kicking a vCPU". */
 enum kvm_vcpu_mode {
@@ -274,22 +273,11 @@ void kvm_vcpu_kick(struct kvm_vcpu *vcpu);
  * kvm_vcpu_block - sleep until the vCPU has work (kvm_arch_vcpu_wakes()), a request, or a signal
  * @vcpu: the caller's own
  *
- * Return: 0, -EINTR, or -EIO when the VM is dead.  KVM_REQ_KICK ends the sleep, and is taken; what
- * can wait until the next entry (KVM_REQ_TLB_FLUSH, _CLOCK, _STEAL, _MSR_TRAPS) does not.
- * kvm_arch_vcpu_wakes() must not sleep.  vCPU thread.
+ * Return: 0, -EINTR, or -EIO when the VM is dead.  What can wait until the next entry
+ * (KVM_REQ_TLB_FLUSH, _CLOCK, _STEAL, _MSR_TRAPS) does not end the sleep.  kvm_arch_vcpu_wakes()
+ * must not sleep.  vCPU thread.
  */
 int kvm_vcpu_block(struct kvm_vcpu *vcpu);
-
-/**
- * kvm_vcpu_load - make the vCPU the current CPU's, until kvm_vcpu_put()
- * @vcpu: the caller's own
- *
- * KVM_RUN is called loaded; all other vCPU ioctls are not, and the few that need hardware state
- * load by themselves.  Preemption in between is followed through a preempt notifier, with
- * kvm_arch_vcpu_put() and kvm_arch_vcpu_load().
- */
-void kvm_vcpu_load(struct kvm_vcpu *vcpu);
-void kvm_vcpu_put(struct kvm_vcpu *vcpu);
 
 static inline void kvm_vcpu_request(struct kvm_vcpu *vcpu, unsigned int req)
 {

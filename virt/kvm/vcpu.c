@@ -70,7 +70,11 @@ static struct preempt_ops vcpu_preempt_ops = {
 	.sched_out = vcpu_sched_out,
 };
 
-void kvm_vcpu_load(struct kvm_vcpu *vcpu)
+/*
+ * KVM_RUN is called loaded, nothing else is.  Preemption in between is followed through the
+ * notifier.
+ */
+static void vcpu_load(struct kvm_vcpu *vcpu)
 {
 	int cpu = get_cpu();
 
@@ -79,7 +83,7 @@ void kvm_vcpu_load(struct kvm_vcpu *vcpu)
 	put_cpu();
 }
 
-void kvm_vcpu_put(struct kvm_vcpu *vcpu)
+static void vcpu_put(struct kvm_vcpu *vcpu)
 {
 	preempt_disable();
 	vcpu_put_here(vcpu);
@@ -151,7 +155,6 @@ int kvm_vcpu_block(struct kvm_vcpu *vcpu)
 	err = rcuwait_wait_event(&vcpu->wait, vcpu_has_news(vcpu), TASK_INTERRUPTIBLE);
 	if (atomic_read(&vcpu->requests) & KVM_REQ_DEAD)
 		return -EIO;
-	atomic_andnot(KVM_REQ_KICK, &vcpu->requests);
 	return err;
 }
 
@@ -208,9 +211,9 @@ static noinline int vcpu_run(struct kvm_vcpu *vcpu, unsigned long arg)
 	if (READ_ONCE(vcpu->kvm->dead))
 		return -EIO;
 	vcpu_signals_on(vcpu);
-	kvm_vcpu_load(vcpu);
+	vcpu_load(vcpu);
 	ret = kvm_arch_vcpu_run(vcpu);
-	kvm_vcpu_put(vcpu);
+	vcpu_put(vcpu);
 	vcpu_signals_off(vcpu);
 	return ret;
 }

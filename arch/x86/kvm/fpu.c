@@ -16,7 +16,6 @@
 #include "cr.h"
 #include "vcpu.h"
 
-#define FPU_BYTES	sizeof(struct fxregs_state)
 #define MXCSR_BITS	0xffff
 #define FCW_RESET	0x37f
 #define XCR0_INDEX	0

@@ -24,7 +24,6 @@
 #define MAX_MSRS		256	/* in one call */
 #define MTRR_CAP		0x508	/* eight variable ranges, fixed ranges, WC */
 #define MTRR_DEF_BITS		0xcffULL
-#define MTRR_MASK_VALID		BIT_ULL(11)
 #define UCODE_REVISION		0x01000065
 #define MISC_ENABLE_RESET	MSR_IA32_MISC_ENABLE_FAST_STRING
 #define AMD_HWCR		0xc0010015

@@ -42,7 +42,6 @@ struct task_seg {
 #define TASK_DB		0x0400
 #define TASK_G		0x0800
 
-#define TASK_EFLAGS_TF	BIT(8)
 #define TASK_EFLAGS_NT	BIT(14)
 #define TASK_EFLAGS_VM	BIT(17)
 

@@ -16,7 +16,6 @@
 #include <linux/kvm.h>
 
 #define ROUTE_MAX_GSIS	4096	/* and entries of a table: the answer to KVM_CAP_IRQ_ROUTING */
-#define ROUTE_PER_GSI	3	/* the most that route_together() lets share one */
 
 enum route_kind {
 	ROUTE_NONE,
