@@ -340,7 +340,7 @@ int kvm_vcpu_write_guest(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, uns
  * @to: what is to be there
  *
  * Return: 0; 1 when something else is there; -EFAULT as kvm_write_guest(), and for another @size.
- * May sleep.
+ * Takes kvm->srcu itself.  May sleep.
  */
 int kvm_vcpu_cmpxchg_guest(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 from, u64 to);
 

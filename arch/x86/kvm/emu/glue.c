@@ -85,17 +85,14 @@ static enum emu_mem glue_write(struct emu_ctx *ctx, u64 gpa, const void *buf, un
 static enum emu_mem glue_cmpxchg(struct emu_ctx *ctx, u64 gpa, const void *old, const void *new,
 				 unsigned int len)
 {
-	struct kvm_vcpu *vcpu = vcpu_of(ctx);
 	u64 from = 0, to = 0;
-	int idx, r;
+	int r;
 
 	if (len > sizeof(u64))
 		return EMU_MEM_RACED;
 	memcpy(&from, old, len);
 	memcpy(&to, new, len);
-	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	r = kvm_vcpu_cmpxchg_guest(vcpu, gpa, len, from, to);
-	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+	r = kvm_vcpu_cmpxchg_guest(vcpu_of(ctx), gpa, len, from, to);
 	if (r)
 		return r > 0 ? EMU_MEM_RACED : EMU_MEM_FAILED;
 	return EMU_MEM_OK;
