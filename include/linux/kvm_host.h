@@ -186,7 +186,7 @@ struct kvm {
 	struct dentry *debugfs;
 	struct list_head vm_list;	/* all VMs; guarded by kvm_lock in main.c */
 
-	refcount_t users;		/* the fds: VM, vCPUs, statistics */
+	refcount_t users;		/* the VM fd, each vCPU fd, each of statistics */
 	bool dead;			/* kvm_dead() was called; for good */
 
 	/* lock */
@@ -238,15 +238,6 @@ struct kvm {
 	     ((vcpu) = (kvm)->vcpus[i]); (i)++)
 
 /* virt/kvm/main.c */
-
-/**
- * kvm_dead - end a VM whose kernel-side state can no longer be trusted
- * @kvm: the VM
- *
- * Every vCPU leaves the guest; their KVM_RUN, now and later, returns -EIO.
- * Does not sleep; interrupts on.
- */
-void kvm_dead(struct kvm *kvm);
 
 /**
  * kvm_request_all - set request bits on all vCPUs of a VM and get them out of the guest
@@ -344,10 +335,6 @@ int kvm_vcpu_write_guest(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, uns
  */
 int kvm_vcpu_cmpxchg_guest(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 from, u64 to);
 
-int kvm_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region *region);
-int kvm_slots_init(struct kvm *kvm);
-void kvm_slots_free(struct kvm *kvm);
-
 /* virt/kvm/dirty.c */
 
 /* Note a write to a page of a slot, if it is logged; any context under the reader's SRCU. */
@@ -373,9 +360,6 @@ int kvm_io_bus_register(struct kvm *kvm, enum kvm_bus bus, gpa_t addr, u64 len,
 
 /* Take all ranges of a device away; nobody uses it any more on return. io_lock held; sleeps. */
 void kvm_io_bus_unregister(struct kvm *kvm, enum kvm_bus bus, struct kvm_io_device *dev);
-
-/* The buses go, the devices are their owners'. No vCPU left. */
-void kvm_io_bus_destroy(struct kvm *kvm);
 
 /**
  * kvm_io_bus_write - an access of the guest, for the devices in the kernel
@@ -416,9 +400,6 @@ void kvm_notify_acked_gsi(struct kvm *kvm, u32 gsi);
 
 /* virt/kvm/notifier.c */
 
-int kvm_notifier_register(struct kvm *kvm);
-void kvm_notifier_unregister(struct kvm *kvm);
-
 /**
  * kvm_mmu_stale - may user addresses have got other pages, or guest frames other addresses?
  * @kvm: the VM
@@ -437,13 +418,6 @@ static inline bool kvm_mmu_stale(struct kvm *kvm, unsigned long seq, unsigned lo
 		return true;
 	return kvm->mmu_seq != seq;
 }
-
-/* virt/kvm/stats.c */
-
-void kvm_stats_init(void);
-void kvm_stats_exit(void);
-void kvm_stats_vm_add(struct kvm *kvm, int fd);
-void kvm_stats_vm_del(struct kvm *kvm);
 
 /*
  * What arch provides.

@@ -29,6 +29,15 @@ static inline void kvm_get(struct kvm *kvm)
 
 void kvm_put(struct kvm *kvm);		/* may sleep */
 
+/**
+ * kvm_dead - end a VM whose kernel-side state can no longer be trusted
+ * @kvm: the VM
+ *
+ * Every vCPU leaves the guest; their KVM_RUN, now and later, returns -EIO.
+ * Does not sleep; interrupts on.
+ */
+void kvm_dead(struct kvm *kvm);
+
 /* cpus.c: virtualization is on, on this CPU.  Written there with interrupts off. */
 DECLARE_PER_CPU(bool, kvm_cpu_on);
 
@@ -52,12 +61,21 @@ int kvm_vcpu_create(struct kvm *kvm, unsigned long id);
 /* The last user of the VM is gone. */
 void kvm_vcpu_destroy_all(struct kvm *kvm);
 
+/* memslot.c: KVM_SET_USER_MEMORY_REGION, and what a new VM has. */
+int kvm_set_memory_region(struct kvm *kvm, const struct kvm_userspace_memory_region *region);
+int kvm_slots_init(struct kvm *kvm);
+void kvm_slots_free(struct kvm *kvm);
+
 /*
  * memslot.c: userspace numbers slots by address space, in the upper half, and id. Is this a number?
  * Then: the slot that has it, or NULL. slots_lock held.
  */
 bool kvm_slot_number_ok(u32 number);
 struct kvm_memslot *kvm_slot_by_number(struct kvm *kvm, u32 number);
+
+/* notifier.c: from the first to the second the host tells of what it does to memory. */
+int kvm_notifier_register(struct kvm *kvm);
+void kvm_notifier_unregister(struct kvm *kvm);
 
 /**
  * kvm_unmap_range - take translations away, and see to it that no vCPU uses them any more
@@ -132,6 +150,16 @@ void kvm_dirty_log_begin(struct kvm *kvm, const struct kvm_memslot *slot);
  * Return: a new fd of the caller's, which holds the VM alive, or what the fd table said.
  */
 int kvm_stats_fd(struct kvm *kvm, struct kvm_vcpu *vcpu);
+
+/* stats.c, debugfs: of the module, and of a VM that has this fd. */
+void kvm_stats_init(void);
+void kvm_stats_exit(void);
+void kvm_stats_vm_add(struct kvm *kvm, int fd);
+void kvm_stats_vm_del(struct kvm *kvm);
+
+/* iobus.c: the buses go, the devices are their owners'.  No vCPU left. */
+void kvm_io_bus_destroy(struct kvm *kvm);
+
 /**
  * kvm_ioeventfd - KVM_IOEVENTFD
  * @kvm: the VM
