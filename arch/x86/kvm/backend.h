@@ -139,6 +139,7 @@ enum backend_tables {
  * @loads_pdptes: hardware keeps copies of the four PAE entries, and STATE_PDPTES has them
  * @tsc_scaling: guest TSC frequencies other than the host's
  * @tsc_scale_frac_bits: fraction bits of the TSC ratio
+ * @tsc_scale_max: the greatest ratio that is no reserved bit
  */
 struct backend_features {
 	const char *name;
@@ -153,6 +154,7 @@ struct backend_features {
 	bool loads_pdptes;
 	bool tsc_scaling;
 	u8 tsc_scale_frac_bits;
+	u64 tsc_scale_max;
 };
 
 extern struct backend_features backend_features;

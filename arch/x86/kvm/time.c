@@ -146,15 +146,30 @@ static bool near_host(unsigned long khz)
 	return khz >= tsc_khz - tolerance && khz <= tsc_khz + tolerance;
 }
 
+/* 0: not scaled. */
+static u64 ratio_of(unsigned long khz)
+{
+	if (near_host(khz))
+		return 0;
+	return mul_u64_u32_div(1ULL << backend_features.tsc_scale_frac_bits, khz, tsc_khz);
+}
+
+/* Can hardware make this frequency of the host's? */
+static bool khz_ok(unsigned long khz)
+{
+	if (!khz || khz > U32_MAX || !tsc_khz)
+		return false;
+	return near_host(khz) || (backend_features.tsc_scaling &&
+				  ratio_of(khz) <= backend_features.tsc_scale_max);
+}
+
 static int set_khz(struct kvm_vcpu *vcpu, unsigned long khz)
 {
 	struct guest_tsc tsc = { .khz = khz };
 
-	if (!khz || khz > U32_MAX || (!near_host(khz) && !backend_features.tsc_scaling))
+	if (!khz_ok(khz))
 		return -EINVAL;
-	if (!near_host(khz))
-		tsc.ratio = mul_u64_u32_div(1ULL << backend_features.tsc_scale_frac_bits, khz,
-					    tsc_khz);
+	tsc.ratio = ratio_of(khz);
 	tsc.offset = offset_for(&tsc, time_read_tsc(vcpu));
 	set_tsc(vcpu, &tsc);
 	return 0;
@@ -171,7 +186,7 @@ long time_vm_set_khz(struct kvm *kvm, unsigned long khz)
 	long r = 0;
 
 	khz = khz ?: tsc_khz;
-	if (khz > U32_MAX || (!near_host(khz) && !backend_features.tsc_scaling))
+	if (!khz_ok(khz))
 		return -EINVAL;
 	mutex_lock(&kvm->lock);
 	if (atomic_read(&kvm->online_vcpus))

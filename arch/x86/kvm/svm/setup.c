@@ -108,6 +108,7 @@ int svm_setup(struct backend_features *features)
 	features->huge_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
 	features->tsc_scaling = boot_cpu_has(X86_FEATURE_TSCRATEMSR);
 	features->tsc_scale_frac_bits = 32;
+	features->tsc_scale_max = GENMASK_ULL(39, 0);
 	return 0;
 }
 

@@ -121,6 +121,7 @@ static void choose_features(struct backend_features *features)
 	features->loads_pdptes = true;
 	features->tsc_scaling = vmx_controls.tsc_scaling;
 	features->tsc_scale_frac_bits = TSC_FRACTION_BITS;
+	features->tsc_scale_max = U64_MAX;
 }
 
 /*
