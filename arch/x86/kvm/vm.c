@@ -152,7 +152,7 @@ static long enable_cap(struct kvm *kvm, void __user *argp)
 	case KVM_CAP_X86_EXACT_STATE:
 		return enable_exact_state(caps, cap.args[0]);
 	case KVM_CAP_MSR_PLATFORM_INFO:
-		WRITE_ONCE(kvm->arch.caps.no_platform_info, !cap.args[0]);
+		WRITE_ONCE(caps->no_platform_info, !cap.args[0]);
 		return 0;
 	case KVM_CAP_SPLIT_IRQCHIP:
 		return irq_enable_split(kvm, cap.args[0]);
@@ -206,21 +206,12 @@ static long set_identity_map_addr(struct kvm *kvm, void __user *argp)
 	return atomic_read(&kvm->online_vcpus) ? -EINVAL : 0;
 }
 
-long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
+/* Interrupt controllers and the PIT; at the end those who are asked last of all. */
+static long irq_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
-	void __user *argp = (void __user *)arg;
-
 	switch (ioctl) {
-	case KVM_SET_TSS_ADDR:
-		return set_tss_addr(arg);
-	case KVM_SET_IDENTITY_MAP_ADDR:
-		return set_identity_map_addr(kvm, argp);
 	case KVM_SET_GSI_ROUTING:
 		return irq_set_routing(kvm, argp);
-	case KVM_SET_NR_MMU_PAGES:
-		return set_mmu_pages(kvm, arg);
-	case KVM_GET_NR_MMU_PAGES:
-		return READ_ONCE(kvm->arch.mmu_pages);
 	case KVM_CREATE_IRQCHIP:
 		return chips_create(kvm);
 	case KVM_GET_IRQCHIP:
@@ -247,6 +238,24 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 		return pit_set(kvm, argp, true);
 	case KVM_REINJECT_CONTROL:
 		return pit_reinject(kvm, argp);
+	default:
+		return msr_filter_ioctl(kvm, ioctl, argp);
+	}
+}
+
+long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (ioctl) {
+	case KVM_SET_TSS_ADDR:
+		return set_tss_addr(arg);
+	case KVM_SET_IDENTITY_MAP_ADDR:
+		return set_identity_map_addr(kvm, argp);
+	case KVM_SET_NR_MMU_PAGES:
+		return set_mmu_pages(kvm, arg);
+	case KVM_GET_NR_MMU_PAGES:
+		return READ_ONCE(kvm->arch.mmu_pages);
 	case KVM_SET_BOOT_CPU_ID:
 		return irq_set_boot_id(kvm, arg);
 	case KVM_ENABLE_CAP:
@@ -260,7 +269,7 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 	case KVM_SET_CLOCK:
 		return clock_set(kvm, argp);
 	default:
-		return msr_filter_ioctl(kvm, ioctl, argp);
+		return irq_ioctl(kvm, ioctl, argp);
 	}
 }
 
