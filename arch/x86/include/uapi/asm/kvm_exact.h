@@ -7,7 +7,8 @@
  * struct kvm_exact_state has it, with all exceptions, interrupts and NMIs.  It is an
  * attribute of the vCPU's fd, read beside the events and written after them (SMM,
  * SMIs and INITs are theirs alone), by a VMM that has enabled KVM_CAP_X86_EXACT_STATE
- * on the VM.  A VMM that has not sees no difference.  Documentation/virt/kvm/events.rst tells how to use it.
+ * on the VM.  A VMM that has not sees no difference.  Documentation/virt/kvm/events.rst
+ * tells how to use it.
  *
  * The two numbers are outside of what Linux has given out.
  */
