@@ -206,7 +206,7 @@ static long set_identity_map_addr(struct kvm *kvm, void __user *argp)
 	return atomic_read(&kvm->online_vcpus) ? -EINVAL : 0;
 }
 
-/* Interrupt controllers and the PIT; at the end those who are asked last of all. */
+/* Interrupt controllers and the PIT; -ENOTTY: none of theirs. */
 static long irq_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
 	switch (ioctl) {
@@ -239,13 +239,14 @@ static long irq_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	case KVM_REINJECT_CONTROL:
 		return pit_reinject(kvm, argp);
 	default:
-		return msr_filter_ioctl(kvm, ioctl, argp);
+		return -ENOTTY;
 	}
 }
 
 long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
+	long r;
 
 	switch (ioctl) {
 	case KVM_SET_TSS_ADDR:
@@ -269,7 +270,9 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 	case KVM_SET_CLOCK:
 		return clock_set(kvm, argp);
 	default:
-		return irq_ioctl(kvm, ioctl, argp);
+		/* the filter's has another number for 32-bit callers, which its owner knows */
+		r = msr_filter_ioctl(kvm, ioctl, argp);
+		return r == -ENOTTY ? irq_ioctl(kvm, ioctl, argp) : r;
 	}
 }
 
