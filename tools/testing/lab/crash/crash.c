@@ -14,10 +14,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-#include <linux/kexec.h>
 #include <linux/kvm.h>
+#include "next.h"
 
 #define PAGE		4096
 #define RFLAGS_IF	0x202
@@ -78,9 +77,7 @@ int main(int argc, char **argv)
 
 	if (argc != 4)
 		errx(2, "usage: crash KERNEL INITRD CMDLINE");
-	must(syscall(SYS_kexec_file_load, must(open(argv[1], O_RDONLY), argv[1]),
-		     must(open(argv[2], O_RDONLY), argv[2]), strlen(argv[3]) + 1, argv[3],
-		     KEXEC_FILE_ON_CRASH), "kexec_file_load");
+	next_load(argv[1], argv[2], argv[3]);
 	stay_on(0);
 	vcpu = make_guest();
 	if (pthread_create(&thread, NULL, run, &vcpu))
