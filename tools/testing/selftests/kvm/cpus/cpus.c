@@ -330,6 +330,13 @@ static bool nmi_counted(struct worker *w)
 	return true;
 }
 
+static unsigned int percent = 100;
+
+unsigned int rounds(unsigned int count)
+{
+	return (count * percent + 99) / 100;
+}
+
 /* --- The tests ------------------------------------------------------------------------- */
 
 static bool moved_at_exits(void)
@@ -338,7 +345,7 @@ static bool moved_at_exits(void)
 
 	for (i = 0; i < VMS; i++)
 		__atomic_store_n(&workers[i].mode, MOVES_ITSELF, __ATOMIC_RELAXED);
-	for (round = 0; round < 40; round++)
+	for (round = 0; round < rounds(40); round++)
 		if (!all_live())
 			return false;
 	for (i = 0; i < VMS; i++)
@@ -350,7 +357,7 @@ static bool moved_under_way(void)
 {
 	unsigned int i, round;
 
-	for (round = 0; round < 150; round++) {
+	for (round = 0; round < rounds(150); round++) {
 		for (i = 0; i < VMS; i++)
 			move_to(workers[i].thread, (round + i) & 1);
 		pause_ms(round % 4);
@@ -365,7 +372,7 @@ static bool state_from_elsewhere(void)
 {
 	unsigned int round;
 
-	for (round = 0; round < 60; round++) {
+	for (round = 0; round < rounds(60); round++) {
 		struct worker *w = &workers[round % VMS];
 		struct kvm_sregs sregs;
 		struct kvm_regs regs;
@@ -389,7 +396,7 @@ static bool cpu_comes_and_goes(void)
 {
 	unsigned int i, round;
 
-	for (round = 0; round < 3; round++) {
+	for (round = 0; round < rounds(3); round++) {
 		for (i = 0; i < VMS; i++)
 			move_anywhere(workers[i].thread);
 		/* one has to leave it at once, one was there last */
@@ -443,7 +450,7 @@ static bool sleeps(void)
 		return fail("no " PM_TEST);
 	/* it would stay there for five seconds */
 	write_file("/sys/module/suspend/parameters/pm_test_delay", "0");
-	for (round = 0; round < 2; round++) {
+	for (round = 0; round < rounds(2); round++) {
 		if (!write_file("/sys/power/state", "mem"))
 			return fail("the machine does not go to sleep");
 		if (!all_live() || !nmi_counted(&workers[round % VMS]))
@@ -506,7 +513,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--spin"))
 			smp_spins = true;
 		else if (!strcmp(argv[i], "--percent") && i + 1 < argc)
-			smp_percent = atoi(argv[++i]);
+			percent = atoi(argv[++i]);
 		else
 			return usage();
 	}

@@ -22,6 +22,8 @@ void pause_ms(unsigned int ms);
 bool fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void set_gate(struct vm *vm, unsigned int vector, uint64_t handler);
 uint64_t guest_word(struct vm *vm, uint64_t address);
+/* How often something is done, @count times if all of it is (--percent); not less than once. */
+unsigned int rounds(unsigned int count);
 
 /**
  * struct test - one line of TAP
@@ -36,8 +38,6 @@ struct test {
 #define SMP_TESTS	6
 extern const struct test smp_tests[SMP_TESTS];
 
-/* How much is done in each test of smp_tests: 100 is what they do otherwise. */
-extern unsigned int smp_percent;
 /* Only spin: vCPUs that wait do not halt. */
 extern bool smp_spins;
 void smp_end(void);

@@ -47,13 +47,7 @@ static struct smp_cpu cpus[SMP_CPUS];
 static struct vm *const machine = &cpus[0].vm;
 static uint64_t began_ns;
 
-unsigned int smp_percent = 100;
 bool smp_spins;
-
-static unsigned int rounds(unsigned int count)
-{
-	return (count * smp_percent + 99) / 100;
-}
 
 static uint64_t now_ns(void)
 {
