@@ -15,6 +15,7 @@
 
 #define PING_PONGS	20000
 #define STORM		30000
+#define STORM_TIME	5000	/* ms: on a slow machine it is smaller */
 #define SECONDS		60
 
 #define VECTOR(cpu, v)	(COUNTS(cpu) + 8 * (v))
@@ -201,7 +202,7 @@ static void play(struct machine *m, unsigned int rounds)
 /* In ms: no round for so long is one lost.  How long all of it may take on a slow machine. */
 #define STALL		400
 #define STALL_STRICT	8000
-#define PLAY_TIME	25000
+#define PLAY_TIME	10000
 
 static uint64_t now_ms(void)
 {
@@ -297,6 +298,7 @@ TEST_F_TIMEOUT(halt, ping_pong_and_moved, 100)
  */
 TEST_F_TIMEOUT(halt, storm, 100)
 {
+	uint64_t end = now_ms() + STORM_TIME;
 	unsigned int i, fresh = 0;
 	int r;
 
@@ -307,7 +309,7 @@ TEST_F_TIMEOUT(halt, storm, 100)
 	S(0, HALT_UNTIL, VECTOR(0, 0x66), 1);
 	ASSERT_EQ(NULL, (void *)machine_begin(self->m));
 	ASSERT_TRUE(word_becomes(self->m, WORD(0), 1));
-	for (i = 0; i < STORM; i++) {
+	for (i = 0; i < STORM && now_ms() < end; i++) {
 		r = signal_msi(self->m, 0, 0x55);
 		ASSERT_LE(0, r);
 		fresh += r;
@@ -317,7 +319,7 @@ TEST_F_TIMEOUT(halt, storm, 100)
 	nudge(self->m);
 	ASSERT_EQ(NULL, (void *)machine_end(self->m, SECONDS));
 	EXPECT_LE(1, count_of(self->m, 0, 0x55));
-	EXPECT_GE(STORM, count_of(self->m, 0, 0x55));
+	EXPECT_GE(i, count_of(self->m, 0, 0x55));
 	/* what is delivered was new once; what comes close to a delivery may be said either way */
 	EXPECT_GE(fresh, count_of(self->m, 0, 0x55));
 }
