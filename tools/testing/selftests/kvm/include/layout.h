@@ -44,6 +44,7 @@
 #define ORDER_BYTES	(ORDER + 0x100)
 #define EOI_BY		0x3b000		/* enum eoi_by */
 #define TWICE		0x3b008
+#define EARLY		0x3b010
 #define WORD(n)		(0x3b100 + 8 * (n))
 #define CPU_STACK(cpu)	(0xa1000 + (cpu) * 0x1000)
 

@@ -306,6 +306,8 @@ const char *machine_end(struct machine *m, unsigned int seconds)
 		stop(&runners[i]);
 		wrong = wrong ?: judge(m, i, over[i]);
 	}
+	if (!wrong && (word_at(m, EARLY) || twice(m)) && probe_shadow())
+		wrong = "a delivery came twice, or in the shadow of STI";
 	return wrong;
 }
 
