@@ -174,6 +174,7 @@ int vm_run_out(struct vm *vm);
 int vm_run_settled(struct vm *vm);
 int vm_complete(struct vm *vm);
 const char *vm_why(struct vm *vm);
+uint64_t now_ms(void);
 void vm_start(struct vm *vm, uint64_t rip, uint64_t rflags);
 uint64_t vm_rip(struct vm *vm);
 int vm_page(struct vm *vm, uint64_t address, int prot);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <time.h>
 #include "kvm_lib.h"
 
 #define RUN_SECONDS	6
@@ -175,4 +176,13 @@ int vm_interrupt(struct vm *vm, unsigned int vector)
 int vm_nmi(struct vm *vm)
 {
 	return vcpu_ioctl(vm, KVM_NMI, NULL);
+}
+
+/* Of the host's clock; only differences mean something. */
+uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }

@@ -204,14 +204,6 @@ static void play(struct machine *m, unsigned int rounds)
 #define STALL_STRICT	8000
 #define PLAY_TIME	10000
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
-}
-
 struct result {
 	unsigned int rounds;
 	unsigned int nudges;

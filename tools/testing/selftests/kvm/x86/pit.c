@@ -4,7 +4,6 @@
  * a guest that is late (KVM_REINJECT_CONTROL), the port of the speaker, and
  * what userspace reads and writes.
  */
-#include <time.h>
 #include <unistd.h>
 #include "kvm_test.h"
 #include "machine.h"
@@ -57,14 +56,6 @@ FIXTURE_SETUP(pit)
 FIXTURE_TEARDOWN(pit)
 {
 	machine_destroy(self->m);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
 static int reinject(struct machine *m, unsigned int on)
