@@ -136,6 +136,41 @@ TEST_F(irqchip, pic_masked_by_lint0)
 }
 
 /*
+ * Case 76: the PICs have given their interrupt, its delivery fails at the IDT, and the machine
+ * moves.  It comes once; the line, which stays high, is an edge no more.
+ */
+TEST_F(irqchip, c76_pic_interrupt_moved)
+{
+	struct kvm_vcpu_events events;
+
+	machine_eoi(self->m, EOI_PICS);
+	program_pics(self->m, 1, 0);
+	step_enable(self->m, 0, false);
+	S(0, WRITE, LAPIC_PAGE + APIC_LINT0, LVT_EXTINT);
+	S(0, OUT, PORT_MARK, 0);
+	S(0, OPEN, 0, 0);
+	S(0, OPEN, 0, 0);
+	S(0, OUT, PORT_MARK, 0);
+	S(0, OPEN, 0, 0);
+	ASSERT_MARK(self->m);
+	ASSERT_EQ(0, vm_complete(&self->m->cpu[0]));
+	EXPECT_EQ(0, irq_line(self->m, 5, 1));
+	ASSERT_EQ(-EFAULT, vm_stumble(&self->m->cpu[0], IDT));
+	vm_mend(&self->m->cpu[0], IDT);
+	ASSERT_EQ(0, events_get(&self->m->cpu[0], &events));
+	EXPECT_EQ(1, events.interrupt.injected);
+	EXPECT_EQ(0x45, events.interrupt.nr);
+	ASSERT_EQ(NULL, (void *)machine_move(self->m));
+	EXPECT_EQ(0, count_of(self->m, 0, 0x45));
+	ASSERT_NEXT(self->m, PORT_MARK);
+	EXPECT_EQ(1, count_of(self->m, 0, 0x45));
+	EXPECT_EQ(0, irq_line(self->m, 5, 0));
+	EXPECT_EQ(0, irq_line(self->m, 5, 1));
+	ASSERT_NEXT(self->m, PORT_DONE);
+	EXPECT_EQ(2, count_of(self->m, 0, 0x45));
+}
+
+/*
  * Automatic EOI: a second line, and an interrupt of the APIC's, are open as soon as the first one's
  * handler returns.  The guest spins: no exit of its own helps.
  */
