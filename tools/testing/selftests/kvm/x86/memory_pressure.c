@@ -24,7 +24,7 @@
 #define FAR		0x20000000ULL
 #define PAGE		0x1000UL
 #define HUGE		0x200000UL
-#define SIZE		(24 * HUGE)
+#define SIZE		(8 * HUGE)
 #define PAGES		(SIZE / PAGE)
 #define HUGE_PAGES	(HUGE / PAGE)
 
