@@ -719,8 +719,9 @@ static const struct bad_value bad_values[] = {
 	BAD(KVM_GET_PIT2, VM, "without one", -ENXIO, COUNT_ARG(0)),
 	BAD(KVM_SET_PIT2, VM, "without one", -ENXIO, COUNT_ARG(0)),
 	BAD(KVM_CREATE_PIT2, VM, "without controllers", -ENOENT, COUNT_ARG(0)),
-	BAD(KVM_SET_PIT2, IRQ_VM, "a count above 65536", -EINVAL,
-	    FIELD(kvm_pit_state2, channels[0].count, 65537)),
+	/* in what it has been: a channel with a mode would tick, if it is not refused */
+	{ "KVM_SET_PIT2", "a count above 65536", KVM_SET_PIT2, KVM_GET_PIT2, IRQ_VM, -EINVAL,
+	  { FIELD(kvm_pit_state2, channels[0].count, 65537) }, 0, 0 },
 	BAD(KVM_REINJECT_CONTROL, IRQ_VM, "pointer into nothing", -EFAULT, VALUE_ARG(0x10)),
 	BAD(KVM_SET_BOOT_CPU_ID, VM, "after a vCPU", -EBUSY, VALUE_ARG(0)),
 	BAD(KVM_GET_LAPIC, VCPU, "without one", -EINVAL, COUNT_ARG(0)),
