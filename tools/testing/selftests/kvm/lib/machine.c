@@ -292,12 +292,13 @@ const char *machine_begin(struct machine *m)
 
 const char *machine_end(struct machine *m, unsigned int seconds)
 {
+	uint64_t end = now_ms() + seconds * 1000;
 	const char *wrong = NULL;
 	bool over[MACHINE_CPUS];
-	unsigned int i, ms;
+	unsigned int i, looks;
 
-	for (ms = 0; ms < seconds * 1000 && !all_over(m); ms++)
-		pause_us(ms < 20 ? 100 : 1000);
+	for (looks = 0; now_ms() < end && !all_over(m); looks++)
+		pause_us(looks < 20 ? 100 : 1000);
 	for (i = 0; i < m->cpus; i++)
 		over[i] = __atomic_load_n(&runners[i].over, __ATOMIC_ACQUIRE);
 	for (i = 0; i < m->cpus; i++) {
@@ -331,14 +332,14 @@ uint64_t word_at(struct machine *m, uint64_t address)
 
 bool word_becomes(struct machine *m, uint64_t address, uint64_t value)
 {
-	unsigned int ms;
+	uint64_t end = now_ms() + 6000;
 
-	for (ms = 0; ms < 6000; ms++) {
-		if (word_at(m, address) >= value)
-			return true;
+	while (word_at(m, address) < value) {
+		if (now_ms() >= end)
+			return false;
 		pause_us(1000);
 	}
-	return false;
+	return true;
 }
 
 uint64_t count_of(struct machine *m, unsigned int cpu, unsigned int vector)
