@@ -40,7 +40,7 @@
 #define XSTATE_LEGACY	3ULL	/* x87 and SSE: always in the area, XCR0 or not */
 
 /* The kinds that are hunted for. */
-#define KINDS		FOUND_ANY
+#define KINDS		FOUND_CHIPS
 
 /** struct machine_state - of struct machine, what a file has to keep */
 struct machine_state {
@@ -301,7 +301,7 @@ static struct machine *resume(const char *path, bool with_events)
 	schedule.next_irq = snapshot.machine.next_irq;
 	schedule.next_nmi = snapshot.machine.next_nmi;
 	schedule.nmis = snapshot.machine.nmis;
-	vm_open_as(&m->vm, &m->memory, &snapshot.cpuid.head);
+	vm_open_as(&m->vm, &m->memory, false, &snapshot.cpuid.head);
 	unpack_vcpu(&image);
 	vcpu_load(&m->vm, &image, with_events);
 	vcpu_refresh(&m->vm);

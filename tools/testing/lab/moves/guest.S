@@ -17,11 +17,12 @@
 
 	.section .header, "a"
 	.quad	GUEST_MAGIC, start, pml4, shared, stubs, idt, gdt, tss
-	.quad	edge, nmi_edge, p_hlt_at
+	.quad	edge, nmi_edge, p_hlt_at, start_page
 
 /* Page tables: the first 2 MiB one to one, then the pages with a meaning. */
 	.section .tables, "aw"
 	.balign	PAGE
+	.globl	pml4
 pml4:	.quad	pdpt + PTE_RW
 	.balign	PAGE
 pdpt:	.quad	pd + PTE_RW
@@ -40,6 +41,7 @@ pt_special:
 	.quad	spare + PTE_P
 	.quad	spare + PTE_RW + PTE_NX
 	.quad	spare + PTE_RW + (1 << 51)
+	.quad	APIC_BASE + PTE_RW
 	.balign	PAGE
 spare:	.fill	PAGE, 1, 0xf4
 
@@ -264,6 +266,11 @@ p_\name\()_next:
 	BODY	mmio_read,	movq (%rbx), %rax
 	BODY	mmio_swap,	xchg %eax, (%rbx)
 	BODY	mmio_fill,	rep stosl
+	BODY	timer,		jmp sti_before_page_end
+	BODY	ipi,		movl %eax, (%rbx)
+	BODY	clock,		nop
+	BODY	start,		nop
+	BODY	start_smm,	nop
 	STEP	tf,		nop
 	STEP	tf_out,		outl %eax, %dx
 	STEP	tf_mmio,	movl %eax, (%rbx)

@@ -11,6 +11,7 @@
  * VMM reads.  Next: vmm.c.
  */
 #include <stddef.h>
+#include "chips.h"
 #include "guest.h"
 
 #define FLAG_FIXED	(1UL << 1)
@@ -69,12 +70,12 @@ void *memset(void *to, int value, size_t bytes)
 	return start;
 }
 
-static void out32(uint16_t port, uint32_t value)
+void out32(uint16_t port, uint32_t value)
 {
 	asm volatile("outl %0, %1" : : "a"(value), "d"(port) : "memory");
 }
 
-static uint64_t read_msr(uint32_t msr)
+uint64_t read_msr(uint32_t msr)
 {
 	uint32_t low, high;
 
@@ -82,7 +83,7 @@ static uint64_t read_msr(uint32_t msr)
 	return (uint64_t)high << 32 | low;
 }
 
-static void write_msr(uint32_t msr, uint64_t value)
+void write_msr(uint32_t msr, uint64_t value)
 {
 	asm volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
@@ -95,7 +96,7 @@ static uint64_t read_cr2(void)
 	return value;
 }
 
-static uint64_t random64(void)
+uint64_t random64(void)
 {
 	shared.seed ^= shared.seed << 13;
 	shared.seed ^= shared.seed >> 7;
@@ -103,7 +104,7 @@ static uint64_t random64(void)
 	return shared.seed;
 }
 
-static void wrong(int what, uint64_t expected, uint64_t found)
+void wrong(int what, uint64_t expected, uint64_t found)
 {
 	uint64_t n = shared.wrongs++;
 
@@ -134,9 +135,11 @@ static void fatal(int what)
 static void take_irq(struct frame *f)
 {
 	extern char p_hlt_at[];
+	int in_shadow = f->rip == (uint64_t)p_hlt_at;
 
-	if (f->rip == (uint64_t)p_hlt_at)
-		shared.irq_in_shadow++;
+	shared.irq_in_shadow += in_shadow;
+	if (chips_take(f->vector, in_shadow))
+		return;
 	shared.irq_taken++;
 	shared.irq_sum = mix(shared.irq_sum, f->vector);
 	out32(PORT_EOI, f->vector);
@@ -470,6 +473,30 @@ static void setup_mmio_fill(void)
 	then.r[RCX] = 0;
 }
 
+static void setup_timer(void)
+{
+	setup_hlt();
+	chips_arm_timer();
+}
+
+static void setup_ipi(void)
+{
+	set_reg(RBX, VA_APIC + 0x300);
+	set_reg(RAX, chips_some_icr());
+}
+
+static void setup_clock(void)
+{
+}
+
+static void setup_start(void)
+{
+}
+
+static void setup_start_smm(void)
+{
+}
+
 #define DECLARE(name, class, text) extern char p_##name[], p_##name##_at[], p_##name##_next[];
 PROVOKED(DECLARE)
 
@@ -542,7 +569,7 @@ static void provoke_event(int which)
 		sum = mix_event(sum, due.vector, due.rip, due.error, due.cr2, due.dr6);
 		if (due.taken)
 			check(WRONG_SUM, sum, shared.sum);
-	} else {
+	} else if (!chips_settle(which)) {
 		shared.tally[which].taken++;
 	}
 	due.armed = 0;
@@ -638,11 +665,38 @@ static void set_tables(void)
 	asm volatile("ltr %w0" : : "r"(SEL_TSS));
 }
 
+/* Not by provoke(): no register is kept, and what has been set up is to be set up again. */
+static void start_again(int which)
+{
+	shared.provoking = which;
+	shared.under_way = 1;
+	chips_start(which == P_start_smm);
+	set_tables();
+	set_steady();
+	/* with an IDT again: from now on NMIs may come */
+	out32(PORT_STARTED, 0);
+	last_cr2 = read_cr2();
+	shared.under_way = 0;
+	shared.rounds++;
+	asm volatile("sti");
+}
+
+static void one_round(int which)
+{
+	if (which == P_hlt)
+		idle();
+	else if (which == P_start || which == P_start_smm)
+		start_again(which);
+	else
+		provoke_event(which);
+}
+
 /* More often than the others: where the VMM puts events in, a shadow is, or RIP must stay. */
 static int choose(void)
 {
 	static const uint8_t again[] = {
 		P_raise, P_raise, P_raise, P_hlt, P_hlt, P_int3, P_int4, P_int30, P_int31,
+		P_timer, P_timer, P_ipi, P_ipi, P_clock,
 	};
 
 	for (;;) {
@@ -671,18 +725,14 @@ void guest_main(void)
 {
 	set_tables();
 	set_steady();
+	chips_on();
 	asm volatile("sti");
 	for (int which = 0; which < PROVOKED_COUNT; which++)
 		if (!(shared.without & 1UL << which))
-			provoke_event(which);
+			one_round(which);
 	shared.ready = 1;
 	for (;;) {
-		int which = choose();
-
-		if (which == P_hlt)
-			idle();
-		else
-			provoke_event(which);
+		one_round(choose());
 		if (shared.rounds % 16 == 0)
 			check_steady();
 		if (shared.limit && shared.rounds >= shared.limit)

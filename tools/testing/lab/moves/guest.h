@@ -18,7 +18,13 @@
 #define VA_READONLY	0x202000
 #define VA_NOEXEC	0x203000
 #define VA_RESERVED	0x204000	/* a page-table entry with a reserved bit */
+#define VA_APIC		0x205000	/* the local APIC's registers */
 #define DEVICE_BASE	0xd0000000
+#define APIC_BASE	0xfee00000
+
+/* System management mode: its memory is in the guest's, above the image. */
+#define SMBASE		0x1c0000
+#define SMM_CODE	(SMBASE + 0x8000)
 
 /* Selectors of the guest's GDT. */
 #define SEL_CODE	0x08
@@ -30,7 +36,11 @@
 #define VEC_SOFT	0x30		/* INT 0x30 and INT 0x31 */
 #define VEC_IRQ		0x40		/* the first of IRQ_VECTORS external interrupts */
 #define IRQ_VECTORS	16
-#define VECTORS		(VEC_IRQ + IRQ_VECTORS)
+#define VEC_APIC	(VEC_IRQ + IRQ_VECTORS)	/* from here on those of the local APIC */
+#define VEC_TIMER	(VEC_APIC + 0)	/* its timer */
+#define VEC_IPI		(VEC_APIC + 1)	/* from the guest to itself */
+#define VEC_MSI		(VEC_APIC + 2)	/* a message of the VMM's */
+#define VECTORS		(VEC_APIC + 3)
 
 /* Ports.  All are 32 bits wide but PORT_TEXT. */
 #define PORT_ROUND	0x510		/* out: a number, one more each time */
@@ -41,6 +51,12 @@
 #define PORT_EOI	0x524		/* out: the vector of the interrupt just taken */
 #define PORT_NMI	0x528		/* out: an NMI was taken; how many so far */
 #define PORT_DONE	0x52c		/* out: as many rounds as were wanted; nothing follows */
+
+/* With chips (vm.h) only. */
+#define PORT_MSI	0x530		/* out: a message's interrupt was taken; how many so far */
+#define PORT_SMI	0x534		/* out: an SMI was taken; how many so far */
+#define PORT_START	0x538		/* out: start me anew, when nothing is under way */
+#define PORT_STARTED	0x53c		/* out: I have been started */
 
 /* Registers of the device page. */
 #define DEV_WRITE	0x00		/* write: a number, one more each time */
@@ -85,7 +101,17 @@
 	X(mmio_write,	NONE,  "MMIO write")			\
 	X(mmio_read,	NONE,  "MMIO read")			\
 	X(mmio_swap,	NONE,  "MMIO XCHG")			\
-	X(mmio_fill,	NONE,  "MMIO REP STOS")
+	X(mmio_fill,	NONE,  "MMIO REP STOS")		\
+	X(timer,	NONE,  "APIC timer; STI; HLT")		\
+	X(ipi,		NONE,  "IPI to itself")			\
+	X(clock,	NONE,  "kvmclock read")			\
+	X(start,	NONE,  "INIT, SIPI")			\
+	X(start_smm,	NONE,  "INIT, SIPI in SMM")
+
+/* Those for which a guest needs chips (vm.h), and those that it does without them. */
+#define WITH_CHIPS	(1UL << P_timer | 1UL << P_ipi | 1UL << P_clock | 1UL << P_start | \
+			 1UL << P_start_smm)
+#define WITHOUT_CHIPS	(1UL << P_hlt)
 
 /* What a guest can find wrong: X(name, text). */
 #define WRONGS(X)					\
@@ -103,7 +129,8 @@
 	X(STEADY,	"a register that never changes")	\
 	X(SUM,		"the running checksum")			\
 	X(NESTED_NMI,	"an NMI inside an NMI's handler")	\
-	X(DOUBLE_FAULT,	"a double fault")
+	X(DOUBLE_FAULT,	"a double fault")			\
+	X(CLOCK,	"a clock that goes backwards")
 
 #ifndef __ASSEMBLER__
 
@@ -128,6 +155,7 @@ struct guest_header {
 	uint64_t edge;			/* a frame pushed onto this stack lies on two pages */
 	uint64_t nmi_edge;		/* the same of the NMI's own stack */
 	uint64_t hlt;			/* address of the HLT in the shadow of an STI */
+	uint64_t start_page;		/* where a SIPI has to start the vCPU */
 };
 
 /* An exception that a VMM raises when the guest asks for it. */
@@ -164,6 +192,7 @@ struct guest_shared {
 	uint64_t seed;
 	uint64_t without;		/* bit n: do not provoke n */
 	uint64_t limit;			/* end after so many rounds, or 0 */
+	uint64_t chips;			/* there is a local APIC, and so on */
 	/* --- the guest's --- */
 	uint64_t ready;			/* the trial run of every event is over */
 	uint64_t rounds;
@@ -171,6 +200,7 @@ struct guest_shared {
 	uint64_t sum;			/* over the events due = over the events taken */
 	uint64_t irq_taken, irq_sum, irq_in_shadow;
 	uint64_t nmi_taken, in_nmi;
+	uint64_t msi_taken;
 	uint64_t provoking, under_way;	/* which one; it is not over yet */
 	uint64_t soft_rip;		/* while INT n, INT3 or INT1 is due: its address */
 	struct tally tally[PROVOKED_COUNT];

@@ -7,6 +7,10 @@
  * protocol of kvm_run: KVM_INTERRUPT only when ready_for_interrupt_injection says so, and
  * request_interrupt_window to be told when.  Each source has at most one event in flight (NMIs:
  * two), so each acknowledgment by the guest tells exactly which event has arrived.
+ *
+ * With chips there is a local APIC in the kernel, and KVM_INTERRUPT is what a PIC beside it would
+ * say.  Then there are messages to the APIC, too, and SMIs.  And the guest can ask to be started
+ * anew, by an INIT and a SIPI: an INIT forgets what waits, so what waits is waited for first.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -60,23 +64,32 @@ void machine_attach(struct machine *m)
 void machine_start(struct machine *m, uint64_t seed)
 {
 	struct count irq = m->irq.count, nmi = m->nmi.count, device = m->devices.count;
+	struct count msi = m->msi.count, smi = m->smi.count;
 
 	memset(m->memory.at, 0, GUEST_RAM);
 	memcpy(m->memory.at + GUEST_BASE, guest_image, guest_image_end - guest_image);
 	machine_attach(m);
 	m->shared->seed = seed | 1;
-	m->shared->without = m->without;
+	m->shared->without = m->without | (m->chips ? WITHOUT_CHIPS : WITH_CHIPS);
+	m->shared->chips = m->chips;
 	m->irq = (struct source) { .count = irq };
 	m->nmi = (struct source) { .count = nmi };
+	m->msi = (struct source) { .count = msi };
+	m->smi = (struct source) { .count = smi };
 	m->devices = (struct devices) { .count = device };
 	m->irq_sum = 0;
 	m->halted = false;
 	m->want_irq = false;
+	m->starting = false;
+	m->start_due = false;
+	m->init_sent = false;
 	m->done = false;
 	m->raise = -1;
 	m->dead = NULL;
-	vm_open(&m->vm, &m->memory);
+	vm_open(&m->vm, &m->memory, m->chips);
 	vcpu_start(&m->vm, m->header->entry, m->header->cr3);
+	if (m->chips)
+		vcpu_set_smbase(&m->vm, SMBASE);
 }
 
 /** machine_bury - add up what the guest has counted, before its memory is emptied */
@@ -99,9 +112,12 @@ void machine_bury(struct machine *m)
 	t->absent = m->shared->absent;
 	m->irq.count.lost += m->irq.outstanding;
 	m->nmi.count.lost += m->nmi.outstanding;
+	m->msi.count.lost += m->msi.outstanding;
+	m->smi.count.lost += m->smi.outstanding;
 	if (m->dead) {
 		t->deaths++;
 		t->last_death = m->dead;
+		t->last_provoked = m->shared->provoking;
 	}
 	vm_close(&m->vm);
 }
@@ -121,13 +137,13 @@ static void acknowledge_irq(struct machine *m, uint8_t vector)
 	irq->outstanding = 0;
 }
 
-static void acknowledge_nmi(struct machine *m)
+static void acknowledge(struct source *source)
 {
-	m->nmi.count.delivered++;
-	if (m->nmi.outstanding)
-		m->nmi.outstanding--;
+	source->count.delivered++;
+	if (source->outstanding)
+		source->outstanding--;
 	else
-		m->nmi.count.doubled++;
+		source->count.doubled++;
 }
 
 static void guest_is_fatal(struct machine *m, uint32_t what)
@@ -145,7 +161,21 @@ static void handle_out32(struct machine *m, uint16_t port, uint32_t value)
 		acknowledge_irq(m, value);
 		break;
 	case PORT_NMI:
-		acknowledge_nmi(m);
+		acknowledge(&m->nmi);
+		break;
+	case PORT_MSI:
+		acknowledge(&m->msi);
+		break;
+	case PORT_SMI:
+		acknowledge(&m->smi);
+		break;
+	case PORT_START:
+		m->starting = true;
+		m->start_due = true;
+		m->start_in_smm = value;
+		break;
+	case PORT_STARTED:
+		m->starting = false;
 		break;
 	case PORT_RAISE:
 		m->raise = value;
@@ -224,6 +254,18 @@ static struct kvm_vcpu_events get_events(struct machine *m)
 	return events;
 }
 
+#define MSI_ADDRESS	0xfee00000	/* of the APIC with id 0 */
+#define MSI_FIXED	0
+#define MSI_INIT	0x500
+
+static void signal_msi(struct machine *m, uint32_t data)
+{
+	struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = data };
+
+	if (ioctl(m->vm.fd, KVM_SIGNAL_MSI, &msi) < 0)
+		err(1, "KVM_SIGNAL_MSI");
+}
+
 /**
  * machine_page_of_delivery - some page that the delivery of an event has to touch
  *
@@ -251,7 +293,8 @@ bool machine_send_irq(struct machine *m)
 	/* The end of an instruction may raise a #DB, which would then meet the interrupt. */
 	if (!m->together)
 		vcpu_finish_io(&m->vm, machine_handle, m);
-	if (m->irq.outstanding || !m->vm.run->ready_for_interrupt_injection)
+	if (m->irq.outstanding || m->starting || (m->chips && m->no_extint) ||
+	    !m->vm.run->ready_for_interrupt_injection)
 		return false;
 	interrupt.irq = VEC_IRQ + m->irq.count.sent % IRQ_VECTORS;
 	if (ioctl(m->vm.vcpu, KVM_INTERRUPT, &interrupt) < 0)
@@ -270,9 +313,9 @@ bool machine_send_nmis(struct machine *m, unsigned int many)
 {
 	struct kvm_vcpu_events events = get_events(m);
 
-	if (m->nmi.outstanding)
+	if (m->nmi.outstanding || m->starting)
 		return false;
-	if (events.nmi.masked || events.nmi.injected || events.nmi.pending)
+	if (events.nmi.masked || events.nmi.injected || events.nmi.pending || events.smi.pending)
 		many = 1;
 	for (unsigned int i = 0; i < many; i++)
 		if (ioctl(m->vm.vcpu, KVM_NMI, 0) < 0)
@@ -287,6 +330,76 @@ bool machine_send_nmis(struct machine *m, unsigned int many)
 bool machine_send_nmi(struct machine *m)
 {
 	return machine_send_nmis(m, m->two_nmis && random() % 4 == 0 ? 2 : 1);
+}
+
+/** machine_send_msi - a message to the local APIC, if there is one; says whether */
+bool machine_send_msi(struct machine *m)
+{
+	if (!m->chips || m->msi.outstanding || m->starting || !m->shared->ready)
+		return false;
+	signal_msi(m, MSI_FIXED | VEC_MSI);
+	m->msi.outstanding = 1;
+	m->msi.count.sent++;
+	return true;
+}
+
+static void latch_smi(struct machine *m)
+{
+	if (ioctl(m->vm.vcpu, KVM_SMI, 0) < 0)
+		err(1, "KVM_SMI");
+	m->smi.outstanding = 1;
+	m->smi.count.sent++;
+}
+
+/**
+ * machine_send_smi - one, if the guest has a handler; says whether
+ *
+ * It goes before NMIs and masks them, and then only one of two would be kept.
+ */
+bool machine_send_smi(struct machine *m)
+{
+	if (!m->chips || m->smi.outstanding || m->nmi.outstanding > 1)
+		return false;
+	if (m->starting || !m->shared->ready)
+		return false;
+	latch_smi(m);
+	return true;
+}
+
+/* What another processor would do; or, in system management mode, the guest does. */
+static void start_vcpu(struct machine *m)
+{
+	m->start_due = false;
+	if (m->init_sent || m->irq.outstanding || m->nmi.outstanding || m->msi.outstanding ||
+	    m->smi.outstanding)
+		return;
+	if (m->start_in_smm) {
+		latch_smi(m);
+		return;
+	}
+	signal_msi(m, MSI_INIT);
+	m->init_sent = true;
+}
+
+/**
+ * machine_send_sipi - if it is time for one; says whether
+ *
+ * The INIT has been taken, and the vCPU sleeps until it is told where to begin.
+ */
+bool machine_send_sipi(struct machine *m)
+{
+	struct kvm_vcpu_events events;
+
+	if (!m->init_sent || vcpu_mp_state(&m->vm) != KVM_MP_STATE_INIT_RECEIVED)
+		return false;
+	m->init_sent = false;
+	vcpu_set_mp_state(&m->vm, KVM_MP_STATE_SIPI_RECEIVED);
+	events = get_events(m);
+	events.flags |= KVM_VCPUEVENT_VALID_SIPI_VECTOR;
+	events.sipi_vector = m->header->start_page / PAGE;
+	if (ioctl(m->vm.vcpu, KVM_SET_VCPU_EVENTS, &events) < 0)
+		err(1, "KVM_SET_VCPU_EVENTS");
+	return true;
 }
 
 /*
@@ -317,6 +430,15 @@ static void raise_exception(struct machine *m)
 		m->vm.run->ready_for_interrupt_injection = 0;
 }
 
+static bool is_requested(struct machine *m, unsigned int vector)
+{
+	struct kvm_lapic_state lapic;
+
+	if (ioctl(m->vm.vcpu, KVM_GET_LAPIC, &lapic) < 0)
+		err(1, "KVM_GET_LAPIC");
+	return lapic_word(&lapic, LAPIC_IRR + vector / 32 * 16) & 1U << vector % 32;
+}
+
 /*
  * The guest sleeps with interrupts enabled and nothing pending: whatever was sent has either
  * been acknowledged by now, or will never be.
@@ -333,6 +455,14 @@ static void count_lost(struct machine *m)
 		m->nmi.count.lost += m->nmi.outstanding;
 		m->nmi.outstanding = 0;
 	}
+	if (m->msi.outstanding && !events.interrupt.injected && !is_requested(m, VEC_MSI)) {
+		m->msi.count.lost += m->msi.outstanding;
+		m->msi.outstanding = 0;
+	}
+	if (!events.smi.pending) {
+		m->smi.count.lost += m->smi.outstanding;
+		m->smi.outstanding = 0;
+	}
 }
 
 /** machine_after_exit - what has to be done at once after an exit has been handled */
@@ -340,6 +470,10 @@ void machine_after_exit(struct machine *m)
 {
 	if (m->raise >= 0)
 		raise_exception(m);
+	if (m->start_due)
+		start_vcpu(m);
+	if (m->chips)
+		m->halted = vcpu_mp_state(&m->vm) == KVM_MP_STATE_HALTED;
 	if (m->halted)
 		count_lost(m);
 }
@@ -347,9 +481,14 @@ void machine_after_exit(struct machine *m)
 /** machine_before_entry - wake a sleeping guest, send a wanted interrupt or ask for a window */
 void machine_before_entry(struct machine *m)
 {
-	if (m->halted || m->irq_due(m))
+	machine_send_sipi(m);
+	if (m->chips && m->no_extint) {
+		if (m->halted)
+			machine_send_msi(m);
+	} else if (m->halted || m->irq_due(m)) {
 		m->want_irq = true;
+	}
 	if (m->want_irq)
 		machine_send_irq(m);
-	m->vm.run->request_interrupt_window = m->want_irq;
+	m->vm.run->request_interrupt_window = m->want_irq && !m->starting;
 }

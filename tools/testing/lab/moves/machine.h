@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The machine that is moved: guest memory, the VM it is in at the moment, its devices, and the
- * two sources of events from outside.  Next: machine.c (runs it), vmm.c (stops and moves it).
+ * sources of events from outside: two, and two more with chips (vm.h).  Next: machine.c (runs it),
+ * vmm.c (stops and moves it).
  */
 #ifndef MOVES_MACHINE_H
 #define MOVES_MACHINE_H
@@ -27,6 +28,7 @@ struct guest_totals {
 	uint64_t rounds, wrongs, irq_in_shadow, absent;
 	unsigned int deaths;
 	const char *last_death;
+	unsigned int last_provoked;	/* by the guest that died last */
 };
 
 struct machine {
@@ -35,12 +37,17 @@ struct machine {
 	struct guest_shared *shared;
 	const struct guest_header *header;
 	struct devices devices;
-	struct source irq, nmi;
+	struct source irq, nmi, msi, smi;
 	uint64_t irq_sum;		/* of the vectors acknowledged, as the guest computes it */
 	struct guest_totals totals;
 	uint64_t without;
 	bool together, two_nmis;	/* let several events coincide; two NMIs at once */
+	bool chips, no_extint;		/* with chips; and without KVM_INTERRUPT then */
 	bool halted, want_irq;
+	bool starting;			/* the guest has asked for it: nothing else is sent */
+	bool start_in_smm;
+	bool start_due;			/* it has asked again */
+	bool init_sent;			/* a SIPI is to follow */
 	bool done;			/* the guest has come to the end of its rounds */
 	int raise;			/* raised[] to be raised now, or -1 */
 	const char *dead;		/* why the guest cannot go on */
@@ -59,5 +66,8 @@ void machine_after_exit(struct machine *m);
 bool machine_send_irq(struct machine *m);
 bool machine_send_nmi(struct machine *m);
 bool machine_send_nmis(struct machine *m, unsigned int many);
+bool machine_send_msi(struct machine *m);
+bool machine_send_smi(struct machine *m);
+bool machine_send_sipi(struct machine *m);
 
 #endif /* MOVES_MACHINE_H */

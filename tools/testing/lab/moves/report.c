@@ -24,6 +24,16 @@ static const char *const found_names[FOUNDS] = {
 	[FOUND_NMI_MASKED] = "NMIs masked",
 	[FOUND_SEVERAL] = "more than one event",
 	[FOUND_HALTED] = "halted",
+	[FOUND_INIT] = "INIT, latched",
+	[FOUND_INIT_IN_SMM] = "  in SMM, with a SIPI behind it",
+	[FOUND_SIPI] = "SIPI, pending",
+	[FOUND_SMI_PENDING] = "SMI, pending",
+	[FOUND_SMM] = "in SMM",
+	[FOUND_NMI_IN_SMM] = "  with an NMI that waits",
+	[FOUND_IRR] = "interrupt in the APIC's IRR",
+	[FOUND_ISR] = "interrupt in the APIC's ISR",
+	[FOUND_TIMER] = "APIC timer running",
+	[FOUND_HALTED_TIMER] = "  in a halted vCPU",
 	[FOUND_ANY] = "any event",
 };
 
@@ -40,6 +50,16 @@ const char *const found_files[FOUNDS] = {
 	[FOUND_NMI_MASKED] = "nmis-masked",
 	[FOUND_SEVERAL] = "several",
 	[FOUND_HALTED] = "halted",
+	[FOUND_INIT] = "init",
+	[FOUND_INIT_IN_SMM] = "init-in-smm",
+	[FOUND_SIPI] = "sipi",
+	[FOUND_SMI_PENDING] = "smi-pending",
+	[FOUND_SMM] = "in-smm",
+	[FOUND_NMI_IN_SMM] = "nmi-in-smm",
+	[FOUND_IRR] = "apic-irr",
+	[FOUND_ISR] = "apic-isr",
+	[FOUND_TIMER] = "apic-timer",
+	[FOUND_HALTED_TIMER] = "halted-with-timer",
 };
 
 static const char *const stop_names[STOPS] = {
@@ -59,8 +79,11 @@ void found_in(const struct vcpu_image *image, uint64_t soft_rip, bool halted, bo
 {
 	const struct kvm_vcpu_events *e = &image->events;
 	bool soft = soft_rip && image->regs.rip == soft_rip;
+	bool timer = lapic_word(&image->lapic, LAPIC_TMCCT);
+	bool asleep = halted || image->mp_state.mp_state == KVM_MP_STATE_HALTED;
 	int events = !!e->exception.injected + !!e->exception.pending +
-		     !!e->interrupt.injected + !!e->nmi.injected + !!e->nmi.pending;
+		     !!e->interrupt.injected + !!e->nmi.injected + !!e->nmi.pending +
+		     !!e->smi.pending + !!e->smi.latched_init;
 	const bool kinds[FOUNDS] = {
 		[FOUND_EXCEPTION_INJECTED] = e->exception.injected,
 		[FOUND_EXCEPTION_PENDING] = e->exception.pending,
@@ -73,7 +96,18 @@ void found_in(const struct vcpu_image *image, uint64_t soft_rip, bool halted, bo
 		[FOUND_TWO_NMIS] = e->nmi.pending > 1,
 		[FOUND_NMI_MASKED] = e->nmi.masked,
 		[FOUND_SEVERAL] = events + soft > 1,
-		[FOUND_HALTED] = halted,
+		[FOUND_HALTED] = asleep,
+		[FOUND_INIT] = e->smi.latched_init && !e->smi.smm,
+		[FOUND_INIT_IN_SMM] = e->smi.latched_init && e->smi.smm &&
+				      e->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR,
+		[FOUND_SIPI] = image->mp_state.mp_state == KVM_MP_STATE_SIPI_RECEIVED,
+		[FOUND_SMI_PENDING] = e->smi.pending && !e->smi.smm,
+		[FOUND_SMM] = e->smi.smm,
+		[FOUND_NMI_IN_SMM] = e->smi.smm && e->nmi.masked && e->nmi.pending,
+		[FOUND_IRR] = lapic_bank_any(&image->lapic, LAPIC_IRR),
+		[FOUND_ISR] = lapic_bank_any(&image->lapic, LAPIC_ISR),
+		[FOUND_TIMER] = timer,
+		[FOUND_HALTED_TIMER] = timer && asleep,
 		[FOUND_ANY] = events + soft > 0,
 	};
 
@@ -145,6 +179,8 @@ static struct count sum_of(const struct pass *pass)
 	}
 	add(&sum, &pass->irq);
 	add(&sum, &pass->nmi);
+	add(&sum, &pass->msi);
+	add(&sum, &pass->smi);
 	add(&sum, &pass->devices);
 	return sum;
 }
@@ -183,6 +219,8 @@ void report_table(const struct pass *with, const struct pass *without)
 	print_provoked(with, without);
 	print_counts("external interrupts", &with->irq, &without->irq);
 	print_counts("NMIs", &with->nmi, &without->nmi);
+	print_counts("messages to the APIC", &with->msi, &without->msi);
+	print_counts("SMIs", &with->smi, &without->smi);
 	print_counts("accesses to devices", &with->devices, &without->devices);
 	print_counts("all", &a, &b);
 	printf("\n");
@@ -220,7 +258,8 @@ static void explain(const struct pass *pass)
 		       whats[pass->wrong.what], (unsigned long long)pass->wrong.got,
 		       (unsigned long long)pass->wrong.want);
 	if (pass->totals.last_death)
-		printf("      last death: %s\n", pass->totals.last_death);
+		printf("      last death: %s, at %s\n", pass->totals.last_death,
+		       names[pass->totals.last_provoked]);
 	if (pass->last_difference)
 		printf("      last difference: %s\n", pass->last_difference);
 }

@@ -10,8 +10,14 @@ enum stop { STOP_TIMER, STOP_KICK, STOP_EXIT, STOP_PAGE, STOPS };
 enum found {
 	FOUND_EXCEPTION_INJECTED, FOUND_EXCEPTION_PENDING, FOUND_PAYLOAD, FOUND_SOFT,
 	FOUND_IRQ_INJECTED, FOUND_SHADOW, FOUND_NMI_INJECTED, FOUND_NMI_PENDING,
-	FOUND_TWO_NMIS, FOUND_NMI_MASKED, FOUND_SEVERAL, FOUND_HALTED, FOUND_ANY, FOUNDS
+	FOUND_TWO_NMIS, FOUND_NMI_MASKED, FOUND_SEVERAL, FOUND_HALTED,
+	/* with chips only */
+	FOUND_INIT, FOUND_INIT_IN_SMM, FOUND_SIPI, FOUND_SMI_PENDING, FOUND_SMM, FOUND_NMI_IN_SMM,
+	FOUND_IRR, FOUND_ISR, FOUND_TIMER, FOUND_HALTED_TIMER,
+	FOUND_ANY, FOUNDS
 };
+
+#define FOUND_CHIPS FOUND_INIT		/* the first of them */
 
 /** struct pass - one pass, with the events moved or without */
 struct pass {
@@ -24,7 +30,7 @@ struct pass {
 	bool wrong_known;
 	struct wrong wrong;		/* the first thing the guest found wrong */
 	struct guest_totals totals;
-	struct count irq, nmi, devices;
+	struct count irq, nmi, msi, smi, devices;
 	unsigned int told;		/* the last progress line was at so many moves */
 };
 

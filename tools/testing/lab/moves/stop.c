@@ -4,7 +4,7 @@
  *
  * A signal that arrives just before KVM_RUN would be over before it could interrupt anything;
  * so the handler also sets immediate_exit, which KVM_RUN looks at when it begins.  That closes
- * the race without KVM_SET_SIGNAL_MASK.  Next: vmm.c.
+ * the race without KVM_SET_SIGNAL_MASK.  SIGALRM is left to others.  Next: vmm.c.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -47,15 +47,16 @@ static void *kicker(void *unused)
 void stop_init(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 };
 	sigset_t both;
 	pthread_t thread;
 
 	sigemptyset(&both);
-	sigaddset(&both, SIGALRM);
+	sigaddset(&both, SIGUSR2);
 	sigaddset(&both, SIGUSR1);
-	sigaction(SIGALRM, &action, NULL);
+	sigaction(SIGUSR2, &action, NULL);
 	sigaction(SIGUSR1, &action, NULL);
-	if (timer_create(CLOCK_MONOTONIC, NULL, &timer) < 0)
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
 		err(1, "timer_create");
 	runner = pthread_self();
 	sem_init(&kick_wanted, 0, 0);
@@ -86,6 +87,14 @@ void stop_by_kick(unsigned int microseconds)
 	sem_post(&kick_wanted);
 }
 
+/** stop_seen - the vCPU may run on */
+void stop_seen(void)
+{
+	vcpu_stop_wanted = false;
+	if (watched)
+		watched->immediate_exit = 0;
+}
+
 /** stop_disarm - no signal of an earlier stop_by_...() arrives after this */
 void stop_disarm(void)
 {
@@ -95,7 +104,5 @@ void stop_disarm(void)
 	while (kick_under_way && sem_wait(&kick_done) < 0)
 		;
 	kick_under_way = false;
-	vcpu_stop_wanted = false;
-	if (watched)
-		watched->immediate_exit = 0;
+	stop_seen();
 }

@@ -9,6 +9,7 @@ void stop_init(void);
 void stop_watch(struct kvm_run *run);
 void stop_by_timer(unsigned int microseconds);
 void stop_by_kick(unsigned int microseconds);
+void stop_seen(void);
 void stop_disarm(void);
 
 #endif /* MOVES_STOP_H */

@@ -18,12 +18,16 @@
 
 #define MAX_CPUID 256
 #define IMPLAUSIBLY_MANY_EXITS 10000
+#define SLOTS_OF_SMM (1 << 16)		/* the first slot of the second address space */
+#define IOAPIC_PINS 24
+#define MSR_SMBASE 0x9e
+#define WAITING_TIMER_VECTOR 0x50	/* VEC_TIMER of guest.h */
 
 /* What is asked of /dev/kvm once, and holds for every virtual machine. */
 static struct {
 	int fd;
 	size_t run_bytes;
-	bool xsave2, xcrs;
+	bool xsave2, xcrs, chips;
 	struct kvm_cpuid2 *cpuid;
 	struct kvm_msr_list *msrs;
 } system_kvm;
@@ -72,6 +76,9 @@ void vm_system_open(void)
 	system_kvm.run_bytes = DO(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	system_kvm.xsave2 = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2) > 0;
 	system_kvm.xcrs = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0;
+	system_kvm.chips = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_SPLIT_IRQCHIP) > 0 &&
+			   ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE) > 1 &&
+			   ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_X86_SMM) > 0;
 	system_kvm.cpuid = cpuid;
 	system_kvm.msrs = list_msrs(fd);
 }
@@ -94,6 +101,12 @@ bool vm_has_xcr0(void)
 	return system_kvm.xcrs;
 }
 
+/** vm_has_chips - can there be what &struct vm calls chips? */
+bool vm_has_chips(void)
+{
+	return system_kvm.chips;
+}
+
 /** vm_has_msr - does KVM list this MSR among those that are saved? */
 bool vm_has_msr(uint32_t index)
 {
@@ -109,29 +122,49 @@ const struct kvm_cpuid2 *vm_cpuid(void)
 	return system_kvm.cpuid;
 }
 
-/** vm_open - make a virtual machine like the host, with one vCPU in its reset state */
-void vm_open(struct vm *vm, const struct memory *memory)
+/*
+ * A vCPU in system management mode has memory of its own, which is the same here.  The processor
+ * that a machine boots on is another one, that does not exist: ours waits for a SIPI after an INIT.
+ */
+static void open_chips(struct vm *vm, const struct kvm_userspace_memory_region *region)
 {
-	vm_open_as(vm, memory, system_kvm.cpuid);
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { IOAPIC_PINS } };
+	struct kvm_userspace_memory_region smm = *region;
+
+	smm.slot = SLOTS_OF_SMM;
+	DO(vm->fd, KVM_SET_USER_MEMORY_REGION, &smm);
+	DO(vm->fd, KVM_ENABLE_CAP, &split);
+	DO(vm->fd, KVM_SET_BOOT_CPU_ID, 1);
+}
+
+/** vm_open - make a virtual machine like the host, with one vCPU in its reset state */
+void vm_open(struct vm *vm, const struct memory *memory, bool chips)
+{
+	vm_open_as(vm, memory, chips, system_kvm.cpuid);
 }
 
 /**
  * vm_open_as - make a virtual machine with one vCPU in its reset state
  * @vm: filled in
  * @memory: becomes guest-physical memory from address 0 on
+ * @chips: see &struct vm
  * @cpuid: what the guest is told of its processor
  */
-void vm_open_as(struct vm *vm, const struct memory *memory, const struct kvm_cpuid2 *cpuid)
+void vm_open_as(struct vm *vm, const struct memory *memory, bool chips,
+		const struct kvm_cpuid2 *cpuid)
 {
 	struct kvm_userspace_memory_region region = {
 		.memory_size = memory->bytes,
 		.userspace_addr = (unsigned long)memory->at,
 	};
 
+	vm->chips = chips;
 	vm->fd = DO(system_kvm.fd, KVM_CREATE_VM, 0);
 	enable(vm->fd, KVM_CAP_EXCEPTION_PAYLOAD);
 	enable(vm->fd, KVM_CAP_X86_TRIPLE_FAULT_EVENT);
 	DO(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+	if (chips)
+		open_chips(vm, &region);
 	vm->vcpu = DO(vm->fd, KVM_CREATE_VCPU, 0);
 	vm->run = mmap(NULL, system_kvm.run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 		       vm->vcpu, 0);
@@ -159,6 +192,21 @@ static struct kvm_segment segment(unsigned int selector, unsigned int type, bool
 #define CR4_PAE_OSFXSR_OSXMM	0x620
 #define EFER_LME_LMA_NXE	0xd00
 
+uint32_t vcpu_mp_state(struct vm *vm)
+{
+	struct kvm_mp_state state;
+
+	DO(vm->vcpu, KVM_GET_MP_STATE, &state);
+	return state.mp_state;
+}
+
+void vcpu_set_mp_state(struct vm *vm, uint32_t mp_state)
+{
+	struct kvm_mp_state state = { .mp_state = mp_state };
+
+	DO(vm->vcpu, KVM_SET_MP_STATE, &state);
+}
+
 /** vcpu_start - put a fresh vCPU into 64-bit mode at @entry, with the page tables at @cr3 */
 void vcpu_start(struct vm *vm, unsigned long entry, unsigned long cr3)
 {
@@ -175,6 +223,8 @@ void vcpu_start(struct vm *vm, unsigned long entry, unsigned long cr3)
 	DO(vm->vcpu, KVM_SET_SREGS2, &sregs);
 	DO(vm->vcpu, KVM_SET_REGS, &regs);
 	vm->run->cr8 = sregs.cr8;
+	if (vm->chips)
+		vcpu_set_mp_state(vm, KVM_MP_STATE_RUNNABLE);
 }
 
 volatile bool vcpu_stop_wanted;
@@ -243,20 +293,26 @@ static void find_msrs(int vcpu, struct kvm_msrs *msrs)
 	}
 }
 
-/* The first save finds out which there are; later ones get them all in one call. */
-static void get_msrs(int vcpu, struct vcpu_image *image)
+/*
+ * The first save finds out which there are; later ones get them all in one call.  With an APIC in
+ * the kernel there may be more.
+ */
+static void get_msrs(int vcpu, bool chips, struct vcpu_image *image)
 {
-	static struct kvm_msrs *known;
+	static struct kvm_msrs *known_msrs[2];
+	struct kvm_msrs *known = known_msrs[chips];
 	size_t bytes;
 
 	if (!known) {
 		known = allocate(sizeof(*known), system_kvm.msrs->nmsrs,
 				 sizeof(known->entries[0]));
 		find_msrs(vcpu, known);
+		known_msrs[chips] = known;
 	}
 	bytes = sizeof(*known) + known->nmsrs * sizeof(known->entries[0]);
 	if (!image->msrs)
-		image->msrs = allocate(bytes, 0, 0);
+		image->msrs = allocate(sizeof(*known), system_kvm.msrs->nmsrs,
+				       sizeof(known->entries[0]));
 	memcpy(image->msrs, known, bytes);
 	if (ioctl(vcpu, KVM_GET_MSRS, image->msrs) != (int)known->nmsrs)
 		errx(1, "KVM_GET_MSRS: an MSR that could be read no longer can");
@@ -274,13 +330,25 @@ static void set_msrs(int vcpu, const struct kvm_msrs *msrs)
 		     msrs->entries[done].data);
 }
 
+/** vcpu_set_smbase - where system management mode has its code and the registers it saves */
+void vcpu_set_smbase(struct vm *vm, uint32_t base)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msr = { .head.nmsrs = 1, .entry = { .index = MSR_SMBASE, .data = base } };
+
+	set_msrs(vm->vcpu, &msr.head);
+}
+
 /**
  * vcpu_save - take the whole state out of a vCPU that stands between two instructions
  * @vm: no I/O is under way (see vcpu_finish_io())
  * @image: filled in
  *
  * KVM_GET_MP_STATE goes first, since on Linux it may itself let the vCPU take an INIT, and
- * KVM_GET_VCPU_EVENTS last, so that nothing asked after it can change what it said.
+ * KVM_GET_VCPU_EVENTS last, so that nothing asked after it can change what it said.  The clock
+ * has nothing to do with events: it is stopped by not being looked at any more.
  */
 void vcpu_save(struct vm *vm, struct vcpu_image *image)
 {
@@ -293,9 +361,21 @@ void vcpu_save(struct vm *vm, struct vcpu_image *image)
 		DO(vm->vcpu, KVM_GET_XSAVE2, image->xsave);
 	else
 		DO(vm->vcpu, KVM_GET_XSAVE, image->xsave);
-	get_msrs(vm->vcpu, image);
+	get_msrs(vm->vcpu, vm->chips, image);
+	if (vm->chips)
+		DO(vm->vcpu, KVM_GET_LAPIC, &image->lapic);
 	DO(vm->vcpu, KVM_GET_DEBUGREGS, &image->debugregs);
 	DO(vm->vcpu, KVM_GET_VCPU_EVENTS, &image->events);
+	if (vm->chips)
+		DO(vm->fd, KVM_GET_CLOCK, &image->clock);
+}
+
+/* It goes on from where it stood: what it says of other clocks is of the host that was left. */
+static void load_clock(struct vm *vm, const struct kvm_clock_data *saved)
+{
+	struct kvm_clock_data clock = { .clock = saved->clock };
+
+	DO(vm->fd, KVM_SET_CLOCK, &clock);
 }
 
 /**
@@ -309,7 +389,8 @@ void vcpu_save(struct vm *vm, struct vcpu_image *image)
  *
  * KVM_SET_SREGS2 and not KVM_SET_SREGS: the latter's interrupt_bitmap would bring the injected
  * interrupt along a second way.  CR8 has a second copy too, in the shared page: without an
- * in-kernel interrupt controller KVM_RUN takes it from there.
+ * in-kernel interrupt controller KVM_RUN takes it from there.  KVM_SET_LAPIC follows SREGS2, which
+ * has the APIC's base and mode, and the clock the MSRs, of which the TSC is one.
  */
 void vcpu_load(struct vm *vm, const struct vcpu_image *image, bool with_events)
 {
@@ -318,6 +399,10 @@ void vcpu_load(struct vm *vm, const struct vcpu_image *image, bool with_events)
 		DO(vm->vcpu, KVM_SET_XCRS, &image->xcrs);
 	DO(vm->vcpu, KVM_SET_XSAVE, image->xsave);
 	set_msrs(vm->vcpu, image->msrs);
+	if (vm->chips) {
+		DO(vm->vcpu, KVM_SET_LAPIC, &image->lapic);
+		load_clock(vm, &image->clock);
+	}
 	DO(vm->vcpu, KVM_SET_REGS, &image->regs);
 	DO(vm->vcpu, KVM_SET_DEBUGREGS, &image->debugregs);
 	DO(vm->vcpu, KVM_SET_MP_STATE, &image->mp_state);
@@ -338,6 +423,42 @@ void vcpu_refresh(struct vm *vm)
 		errx(1, "KVM_RUN with immediate_exit on a fresh vCPU did not end with EINTR");
 }
 
+/** lapic_word - a register in a page of KVM_GET_LAPIC */
+uint32_t lapic_word(const struct kvm_lapic_state *lapic, unsigned int offset)
+{
+	uint32_t word;
+
+	memcpy(&word, lapic->regs + offset, sizeof(word));
+	return word;
+}
+
+/** lapic_bank_any - is any vector in this bank (LAPIC_ISR, LAPIC_IRR)? */
+bool lapic_bank_any(const struct kvm_lapic_state *lapic, unsigned int bank)
+{
+	for (unsigned int i = 0; i < 8; i++)
+		if (lapic_word(lapic, bank + 16 * i))
+			return true;
+	return false;
+}
+
+/* Without the timer, which runs on: its count, and its vector if that has come to an end. */
+static struct kvm_lapic_state without_timer(const struct kvm_lapic_state *lapic)
+{
+	struct kvm_lapic_state still = *lapic;
+	const unsigned int vector = WAITING_TIMER_VECTOR;
+
+	memset(still.regs + LAPIC_TMCCT, 0, sizeof(uint32_t));
+	still.regs[LAPIC_IRR + vector / 32 * 16 + vector % 32 / 8] &= ~(1 << vector % 8);
+	return still;
+}
+
+static bool lapics_differ(const struct kvm_lapic_state *a, const struct kvm_lapic_state *b)
+{
+	const struct kvm_lapic_state still_a = without_timer(a), still_b = without_timer(b);
+
+	return memcmp(&still_a, &still_b, sizeof(still_a));
+}
+
 /** vcpu_difference - name a part in which two images differ, or NULL; the MSRs hold a clock */
 const char *vcpu_difference(const struct vcpu_image *a, const struct vcpu_image *b)
 {
@@ -351,5 +472,7 @@ const char *vcpu_difference(const struct vcpu_image *a, const struct vcpu_image 
 		return "debugregs";
 	if (memcmp(&a->mp_state, &b->mp_state, sizeof(a->mp_state)))
 		return "mp_state";
+	if (lapics_differ(&a->lapic, &b->lapic))
+		return "lapic";
 	return NULL;
 }

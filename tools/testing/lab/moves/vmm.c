@@ -8,6 +8,9 @@
  * over the same memory, and compared.  The new VM's second-level tables are empty, so that the
  * next delivery faults on every page that it touches, and the next stop may fall between.
  *
+ * The moves are shared out between two kinds of guest, one with a local APIC in the kernel, SMIs,
+ * a clock, and what vm.h calls chips altogether, and one without them.
+ *
  * The whole is done twice, the second time without KVM_SET_VCPU_EVENTS, to show what is lost
  * then.  report.c prints the outcome; machine.c is the machine, vm.c saves and loads.
  */
@@ -27,14 +30,15 @@
 #define SLICE 20000		/* microseconds, at most, in which something else has to happen */
 #define PATIENCE 5		/* seconds without a round: the guest is stuck */
 #define ENOUGH_DEATHS 20	/* of a guest that moves with its events */
-#define DRAIN_ROUNDS 2000
+#define DRAIN_ROUNDS 1000
 #define DRAIN_SECONDS 60
 
 static struct {
 	unsigned int moves;
+	int irqchip;		/* how many of them with chips; -1: half of them */
 	uint64_t seed, without;
-	bool together, two_nmis;
-} options = { .moves = 2000, .seed = 1, .together = true, .two_nmis = true };
+	bool together, two_nmis, no_extint;
+} options = { .moves = 2000, .irqchip = -1, .seed = 1, .together = true, .two_nmis = true };
 
 static unsigned int below(unsigned int limit)
 {
@@ -130,12 +134,33 @@ static void trouble_memory(struct machine *m)
 	mprotect(page, PAGE, PROT_READ | PROT_WRITE);
 }
 
+static bool send_something(struct machine *m)
+{
+	switch (below(m->chips ? 5 : 2)) {
+	case 0:
+		return machine_send_nmi(m);
+	case 1:
+		return machine_send_irq(m);
+	case 2:
+		return machine_send_msi(m);
+	case 3:
+		return machine_send_smi(m);
+	default:
+		return machine_send_sipi(m);
+	}
+}
+
+/* The stop's I/O is finished, and what follows from it done. */
+static void come_to_rest(struct machine *m)
+{
+	vcpu_finish_io(&m->vm, machine_handle, m);
+	machine_after_exit(m);
+}
+
 /* Something on its way when the vCPU is stopped, or just begun. */
 static int send_late(struct machine *m)
 {
-	bool sent = below(2) ? machine_send_nmi(m) : machine_send_irq(m);
-
-	if (!sent || below(2))
+	if (!send_something(m) || below(2))
 		return 0;
 	if (below(2))
 		return run_without_page(m);
@@ -155,7 +180,7 @@ static void move(struct machine *m, struct pass *pass)
 
 	vcpu_save(&m->vm, &before);
 	report_found(pass, &before, m->shared->soft_rip, m->halted);
-	vm_open(&fresh, &m->memory);
+	vm_open(&fresh, &m->memory, m->chips);
 	vcpu_load(&fresh, &before, pass->with_events);
 	stop_watch(NULL);
 	vm_close(&m->vm);
@@ -188,7 +213,8 @@ static void start_guest(struct machine *m, uint64_t seed)
 	machine_start(m, seed);
 	stop_watch(m->vm.run);
 	while (!m->shared->ready && !m->dead) {
-		run_slice(m, -1);
+		if (run_slice(m, -1) == -EINTR)
+			come_to_rest(m);
 		if (now() - start > PATIENCE)
 			m->dead = "stuck in the trial run";
 	}
@@ -201,12 +227,15 @@ static void one_move(struct machine *m, struct pass *pass)
 
 	if (below(4) == 0)
 		machine_send_nmi(m);
+	if (m->chips && below(4) == 0)
+		machine_send_smi(m);
+	if (m->chips && below(4) == 0)
+		machine_send_msi(m);
 	if (below(8) == 0)
 		trouble_memory(m);
 	error = run_until(m, stop);
 	if (!error || error == -EINTR) {
-		vcpu_finish_io(&m->vm, machine_handle, m);
-		machine_after_exit(m);
+		come_to_rest(m);
 		if (!m->dead && below(2))
 			error = send_late(m);
 	}
@@ -216,26 +245,33 @@ static void one_move(struct machine *m, struct pass *pass)
 		errx(1, "KVM_RUN: %s", strerror(-error));
 	if (m->dead)
 		return;
-	if (error != -EFAULT) {
-		vcpu_finish_io(&m->vm, machine_handle, m);
-		machine_after_exit(m);
-	}
+	if (error != -EFAULT)
+		come_to_rest(m);
 	pass->stops[stop]++;
 	move(m, pass);
+}
+
+static bool waits(const struct machine *m)
+{
+	return m->irq.outstanding || m->nmi.outstanding || m->msi.outstanding ||
+	       m->smi.outstanding;
 }
 
 /* No more stops: what was sent arrives, and the sums must agree. */
 static void drain(struct machine *m, struct pass *pass)
 {
-	uint64_t until = m->shared->rounds + DRAIN_ROUNDS;
-	time_t start = now();
+	uint64_t until = m->shared->rounds + DRAIN_ROUNDS, last_rounds = m->shared->rounds;
+	time_t start = now(), last_change = start;
 
 	while (!m->dead && now() - start < DRAIN_SECONDS &&
-	       (m->shared->rounds < until || m->irq.outstanding || m->nmi.outstanding))
-		run_slice(m, 1);
+	       (m->shared->rounds < until || waits(m)) &&
+	       !is_stuck(m, &last_rounds, &last_change)) {
+		if (run_slice(m, 1) == -EINTR)
+			come_to_rest(m);
+	}
 	if (m->shared->rounds < until && !m->dead)
 		m->dead = "stuck";
-	pass->sums_agree = !m->dead && m->irq_sum == m->shared->irq_sum;
+	pass->sums_agree &= !m->dead && m->irq_sum == m->shared->irq_sum;
 }
 
 static void copy_wrongs(struct machine *m, struct pass *pass)
@@ -246,21 +282,18 @@ static void copy_wrongs(struct machine *m, struct pass *pass)
 	}
 }
 
-static void run_pass(struct pass *pass)
+/* One kind of guest, until the pass has so many moves. */
+static void run_guest(struct machine *m, struct pass *pass, bool chips, unsigned int moves)
 {
-	struct machine *m = calloc(1, sizeof(*m));
 	uint64_t last_rounds = 0;
-	time_t last_change = now();
+	time_t last_change;
 
-	if (!m)
-		err(1, "memory");
-	m->without = options.without;
-	m->together = options.together;
-	m->two_nmis = options.two_nmis;
-	srandom(options.seed);
-	machine_init(m);
+	if (pass->moves >= moves)
+		return;
+	m->chips = chips;
 	start_guest(m, options.seed);
-	while (pass->moves < options.moves) {
+	last_change = now();
+	while (pass->moves < moves) {
 		if (!m->dead)
 			one_move(m, pass);
 		if (is_stuck(m, &last_rounds, &last_change))
@@ -279,9 +312,28 @@ static void run_pass(struct pass *pass)
 	copy_wrongs(m, pass);
 	machine_bury(m);
 	stop_watch(NULL);
+}
+
+static void run_pass(struct pass *pass)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		err(1, "memory");
+	m->without = options.without;
+	m->together = options.together;
+	m->two_nmis = options.two_nmis;
+	m->no_extint = options.no_extint;
+	srandom(options.seed);
+	machine_init(m);
+	pass->sums_agree = true;
+	run_guest(m, pass, false, options.moves - options.irqchip);
+	run_guest(m, pass, true, options.moves);
 	pass->totals = m->totals;
 	pass->irq = m->irq.count;
 	pass->nmi = m->nmi.count;
+	pass->msi = m->msi.count;
+	pass->smi = m->smi.count;
 	pass->devices = m->devices.count;
 	free(m);
 }
@@ -304,6 +356,10 @@ static void leave_out(char *list)
 			options.two_nmis = false;
 			continue;
 		}
+		if (!strcmp(word, "extint")) {
+			options.no_extint = true;
+			continue;
+		}
 		while (i < PROVOKED_COUNT && strcmp(word, names[i]))
 			i++;
 		if (i == PROVOKED_COUNT)
@@ -314,15 +370,18 @@ static void leave_out(char *list)
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: moves [--moves N] [--seed N] [--without EVENT,...]\n"
+	fprintf(to, "usage: moves [--moves N] [--irqchip N] [--seed N] [--without EVENT,...]\n"
+		"--irqchip: how many of the moves with a local APIC in the kernel (half)\n"
 		"EVENT: a provoked event's name (guest.h), `together' (an exception raised by the\n"
-		"VMM along with an interrupt), or `two-nmis' (pending at once).\n");
+		"VMM along with an interrupt), `two-nmis' (pending at once), or `extint'\n"
+		"(KVM_INTERRUPT to a local APIC in the kernel).\n");
 }
 
 static void parse(int argc, char **argv)
 {
 	static const struct option known[] = {
 		{ "moves", required_argument, NULL, 'm' },
+		{ "irqchip", required_argument, NULL, 'i' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "without", required_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
@@ -334,6 +393,9 @@ static void parse(int argc, char **argv)
 		switch (c) {
 		case 'm':
 			options.moves = strtoul(optarg, NULL, 0);
+			break;
+		case 'i':
+			options.irqchip = strtoul(optarg, NULL, 0);
 			break;
 		case 's':
 			options.seed = strtoull(optarg, NULL, 0);
@@ -358,6 +420,10 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse(argc, argv);
+	if (options.irqchip < 0)
+		options.irqchip = options.moves / 2;
+	if ((unsigned int)options.irqchip > options.moves)
+		options.irqchip = options.moves;
 	stop_init();
 	run_pass(&with);
 	run_pass(&without);
