@@ -89,17 +89,23 @@ do {									\
 		TH_LOG("%s, order %s", vm_why(&(m)->cpu[0]), order_of(m)); \
 	}
 
+/* Two marks; behind the first there is room for two interrupts, behind the second for one. */
+static void pics_by_lint0(struct machine *m)
+{
+	machine_eoi(m, EOI_PICS);
+	program_pics(m, 1, 0);
+	step_enable(m, 0, false);
+	step(m, 0, OP_WRITE, LAPIC_PAGE + APIC_LINT0, LVT_EXTINT);
+	step(m, 0, OP_OUT, PORT_MARK, 0);
+	step(m, 0, OP_OPEN, 0, 0);
+	step(m, 0, OP_OPEN, 0, 0);
+	step(m, 0, OP_OUT, PORT_MARK, 0);
+	step(m, 0, OP_OPEN, 0, 0);
+}
+
 TEST_F(irqchip, pic_by_lint0)
 {
-	machine_eoi(self->m, EOI_PICS);
-	program_pics(self->m, 1, 0);
-	step_enable(self->m, 0, false);
-	S(0, WRITE, LAPIC_PAGE + APIC_LINT0, LVT_EXTINT);
-	S(0, OUT, PORT_MARK, 0);
-	S(0, OPEN, 0, 0);
-	S(0, OPEN, 0, 0);
-	S(0, OUT, PORT_MARK, 0);
-	S(0, OPEN, 0, 0);
+	pics_by_lint0(self->m);
 	ASSERT_MARK(self->m);
 	EXPECT_EQ(0, irq_line(self->m, 5, 1));
 	EXPECT_EQ(0, irq_line(self->m, 12, 1));
@@ -143,15 +149,7 @@ TEST_F(irqchip, c76_pic_interrupt_moved)
 {
 	struct kvm_vcpu_events events;
 
-	machine_eoi(self->m, EOI_PICS);
-	program_pics(self->m, 1, 0);
-	step_enable(self->m, 0, false);
-	S(0, WRITE, LAPIC_PAGE + APIC_LINT0, LVT_EXTINT);
-	S(0, OUT, PORT_MARK, 0);
-	S(0, OPEN, 0, 0);
-	S(0, OPEN, 0, 0);
-	S(0, OUT, PORT_MARK, 0);
-	S(0, OPEN, 0, 0);
+	pics_by_lint0(self->m);
 	ASSERT_MARK(self->m);
 	ASSERT_EQ(0, vm_complete(&self->m->cpu[0]));
 	EXPECT_EQ(0, irq_line(self->m, 5, 1));
