@@ -474,7 +474,7 @@ bool events_wake(const struct vcpu_events *ev, const struct event_gates *gates)
 
 static bool is_unmeasured(const struct event *event)
 {
-	return event_is_soft(event) && event->insn_len == INSN_LEN_UNKNOWN;
+	return event->insn_len == INSN_LEN_UNKNOWN && event_is_soft(event);
 }
 
 struct event *events_unmeasured(struct vcpu_events *ev)
@@ -621,28 +621,20 @@ static void set_startup(struct vcpu_events *ev, const struct kvm_vcpu_events *in
 int events_set(struct vcpu_events *ev, const struct event_abi *abi, u8 *shadow,
 	       const struct kvm_vcpu_events *in)
 {
-	const struct vcpu_events old = *ev;
-
 	if (!set_is_valid(abi, in))
 		return -EINVAL;
-	*ev = (struct vcpu_events){
-		.nmi_pending = old.nmi_pending,
-		.smi_pending = old.smi_pending,
-		.in_smm = old.in_smm,
-		.smm_inside_nmi = old.smm_inside_nmi,
-		.init = old.init,
-		.sipi = old.sipi,
-		.sipi_vector = old.sipi_vector,
-		.mp_state = old.mp_state,
-	};
+	/* what is said under a flag only stays as it is without it */
+	ev->inflight = no_event;
+	ev->fault = no_event;
+	ev->irq = no_event;
 	set_exception(ev, in);
 	set_irq(ev, in);
 	set_nmi(ev, in);
 	set_smm(ev, in);
 	if (abi->apic)
 		set_startup(ev, in);
-	ev->shutdown = in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT ? in->triple_fault.pending :
-								      old.shutdown;
+	if (in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
+		ev->shutdown = in->triple_fault.pending;
 	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		*shadow = in->interrupt.shadow & SHADOW_ANY;
 	return 0;

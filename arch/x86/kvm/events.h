@@ -80,6 +80,7 @@ enum nmi_mask {
  * @sipi_vector: of @sipi, or of KVM_MP_STATE_SIPI_RECEIVED; the page where the vCPU starts
  * @mp_state:	KVM_MP_STATE_RUNNABLE, _HALTED, _UNINITIALIZED (waits for an INIT), _INIT_RECEIVED
  *		(waits for a SIPI) or _SIPI_RECEIVED (has it)
+ * @waiting:	all from @nmi_begun to @in_smm at once, for events_idle()
  *
  * @inflight and @fault are never both set when events_plan() is asked.
  */
@@ -87,18 +88,23 @@ struct vcpu_events {
 	struct event inflight;
 	struct event fault;
 	struct event irq;
-	bool nmi_begun;
-	u8 nmi_pending;
-	u8 nmi_mask;
-	bool shutdown;
+	union {
+		struct {
+			bool nmi_begun;
+			u8 nmi_pending;
+			u8 nmi_mask;
+			bool shutdown;
+			bool smi_pending;
+			bool init;
+			u8 mp_state;
+			bool in_smm;
+		};
+		u64 waiting;
+	};
 	bool fault_restored;
-	bool smi_pending;
-	bool in_smm;
 	bool smm_inside_nmi;
-	bool init;
 	bool sipi;
 	u8 sipi_vector;
-	u8 mp_state;
 };
 
 /**
@@ -205,13 +211,17 @@ static inline u32 events_flags(const struct event_abi *abi)
 	       (abi->triple_fault ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
 }
 
+/*
+ * Of vcpu_events.waiting, what there is to decide on: its first six bytes, and of mp_state the bit
+ * that is KVM_MP_STATE_SIPI_RECEIVED's alone.
+ */
+#define EVENTS_WAITING	(GENMASK_ULL(47, 0) | (u64)KVM_MP_STATE_SIPI_RECEIVED << 48)
+
 /* Is there nothing at all to decide on?  The common case of an exit; in SMM an image says so. */
 static inline bool events_idle(const struct vcpu_events *ev)
 {
-	/* one bit of mp_state is that of KVM_MP_STATE_SIPI_RECEIVED alone */
-	return !(ev->inflight.kind | ev->fault.kind | ev->irq.kind | ev->nmi_begun |
-		 ev->nmi_pending | ev->nmi_mask | ev->shutdown | ev->smi_pending | ev->init |
-		 (ev->mp_state & KVM_MP_STATE_SIPI_RECEIVED));
+	return !(ev->inflight.kind | ev->fault.kind | ev->irq.kind |
+		 (ev->waiting & EVENTS_WAITING));
 }
 
 /* Does the frame of this event hold an address behind the instruction that made it? */
