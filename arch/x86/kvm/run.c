@@ -408,6 +408,11 @@ static int vcpu_wait(struct kvm_vcpu *vcpu)
 	gates = run_gates(vcpu);
 	if (!events_wake(ev, &gates))
 		return vcpu_sleep(vcpu);
+	/* SMRAM says that it was halted; all else finds it behind its HLT */
+	if (likely(ev->mp_state == KVM_MP_STATE_HALTED && !ev->smi_pending)) {
+		ev->mp_state = KVM_MP_STATE_RUNNABLE;
+		return TO_GUEST;
+	}
 	plan = events_plan(ev, &gates);
 	if (plan.smi)
 		smm_enter(vcpu);
