@@ -34,7 +34,13 @@ static bool host_has_work(void)
 	return flags & HOST_WORK || (flags & _TIF_NOTIFY_RESUME && task_work_pending(current));
 }
 
-struct event_gates run_gates(struct kvm_vcpu *vcpu)
+/* What userspace's own controller hands over would reach the processor. */
+static __always_inline bool hears_userspace(struct kvm_vcpu *vcpu)
+{
+	return likely(!vcpu->arch.irq.in_kernel) || apic_hears_userspace(vcpu);
+}
+
+static __always_inline struct event_gates run_gates(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
 
@@ -42,7 +48,7 @@ struct event_gates run_gates(struct kvm_vcpu *vcpu)
 		.if_set = state->rflags & X86_EFLAGS_IF,
 		.shadow = state->shadow,
 		.irq_wanted = READ_ONCE(vcpu->run->request_interrupt_window) &&
-			      apic_hears_userspace(vcpu),
+			      hears_userspace(vcpu),
 		.irq_offered = vcpu->arch.irq.in_kernel && apic_offers(vcpu),
 	};
 }
@@ -118,7 +124,8 @@ static int serve_requests(struct kvm_vcpu *vcpu)
 }
 
 /* Before the guest is entered: is there an answer for userspace already? */
-static int early_exit(struct kvm_vcpu *vcpu, const struct event_gates *gates)
+static __always_inline int early_exit(struct kvm_vcpu *vcpu,
+				      const struct event_gates *gates)
 {
 	if (vcpu->arch.events.shutdown) {
 		vcpu->arch.events.shutdown = false;
@@ -495,15 +502,38 @@ static int begin_run(struct kvm_vcpu *vcpu)
 	return TO_GUEST;
 }
 
-void run_publish(struct kvm_vcpu *vcpu)
+/* Could an interrupt handed over now go out with the next entry? */
+static __always_inline bool takes_interrupt(struct kvm_vcpu *vcpu)
 {
-	const struct event_gates gates = run_gates(vcpu);
+	const struct event_gates gates = {
+		.if_set = vcpu->arch.state.rflags & X86_EFLAGS_IF,
+		.shadow = vcpu->arch.state.shadow,
+	};
+
+	return events_irq_ready(&vcpu->arch.events, &gates);
+}
+
+static __always_inline void publish(struct kvm_vcpu *vcpu, bool takes)
+{
 	struct kvm_run *run = vcpu->run;
 
-	/* with the PICs in the kernel nothing is to be handed over, and nothing to wait for */
-	run->ready_for_interrupt_injection = irq_where(vcpu->kvm) == IRQ_KERNEL ||
-		(apic_hears_userspace(vcpu) && events_irq_ready(&vcpu->arch.events, &gates));
-	run->if_flag = gates.if_set;
+	run->ready_for_interrupt_injection = takes;
+	run->if_flag = !!(vcpu->arch.state.rflags & X86_EFLAGS_IF);
+}
+
+/* With the PICs in the kernel nothing is to be handed over, and nothing to wait for. */
+static noinline void publish_with_apic(struct kvm_vcpu *vcpu)
+{
+	publish(vcpu, irq_where(vcpu->kvm) == IRQ_KERNEL ||
+		      (apic_hears_userspace(vcpu) && takes_interrupt(vcpu)));
+}
+
+void run_publish(struct kvm_vcpu *vcpu)
+{
+	if (unlikely(vcpu->arch.irq.in_kernel))
+		publish_with_apic(vcpu);
+	else
+		publish(vcpu, takes_interrupt(vcpu));
 }
 
 static void end_run(struct kvm_vcpu *vcpu, int r)

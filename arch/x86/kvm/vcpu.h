@@ -80,7 +80,6 @@ static inline void vcpu_ud(struct kvm_vcpu *vcpu)
 /*
  * run.c - KVM_RUN
  */
-struct event_gates run_gates(struct kvm_vcpu *vcpu);
 /* What these notes of the inbox mean to the machine, or to a copy of it. */
 void run_hear(struct vcpu_events *ev, u32 notes);
 /* What kvm_run says of interrupts, after a change of state. */
