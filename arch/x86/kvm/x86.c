@@ -480,11 +480,11 @@ static struct event_abi event_abi(struct kvm_vcpu *vcpu)
 }
 
 /* No event of any kind, not even one that another CPU has left for this vCPU: the usual case. */
-static bool nothing_waits(struct kvm_vcpu *vcpu)
+static __always_inline bool nothing_waits(struct kvm_vcpu *vcpu)
 {
-	return events_idle(&vcpu->arch.events) && !atomic_read(&vcpu->arch.inbox) &&
-	       !(vcpu->arch.state.shadow | vcpu->arch.state.pending_db |
-		 vcpu->arch.events.in_smm);
+	return events_idle(&vcpu->arch.events) &&
+	       !(atomic_read(&vcpu->arch.inbox) | vcpu->arch.state.shadow |
+		 vcpu->arch.state.pending_db | vcpu->arch.events.in_smm);
 }
 
 /*
@@ -624,37 +624,58 @@ fault:
 	return -EFAULT;
 }
 
-/* Nothing waits in this image, and what it says of SMIs and SIPIs is nothing either. */
-static bool image_is_quiet(const union events_image *image, u32 flags)
+/*
+ * Nothing waits in the image that is at @in, and what it says of SMIs and SIPIs is nothing either:
+ * 1, or 0 for any other.  Looked at where it is, and not used: who takes it apart copies it first.
+ */
+static __always_inline int image_is_quiet(const union events_image __user *in, u32 flags)
 {
-	const u64 *w = image->words;
+	u64 word, says, waits = 0;
+	size_t i;
 
 	BUILD_BUG_ON(offsetof(struct kvm_vcpu_events, sipi_vector) != 2 * sizeof(u64) ||
-		     offsetof(struct kvm_vcpu_events, smi) != 3 * sizeof(u64));
-	return !(w[0] | w[1] | image->events.sipi_vector | (image->events.flags & ~flags) |
-		 w[3] | w[4] | w[5] | w[6] | w[7]);
+		     offsetof(struct kvm_vcpu_events, flags) != 2 * sizeof(u64) + sizeof(u32));
+	if (!user_read_access_begin(in, sizeof(*in)))
+		return -EFAULT;
+#pragma GCC unroll 8
+	for (i = 0; i < ARRAY_SIZE(in->words); i++) {
+		unsafe_get_user(word, &in->words[i], fault);
+		if (i == 2)
+			says = word;
+		else
+			waits |= word;
+	}
+	user_read_access_end();
+	return !(waits | (says & ~((u64)flags << 32)));
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
 }
 
-static noinline long set_waiting_events(struct kvm_vcpu *vcpu,
-					const struct kvm_vcpu_events *events)
+static noinline long set_waiting_events(struct kvm_vcpu *vcpu, void __user *argp)
 {
-	int r = set_events(vcpu, events);
+	struct kvm_vcpu_events events __uninitialized;
+	int r;
 
-	trace_kvm_set_events(vcpu->id, events, r);
+	if (copy_in(&events, argp, sizeof(events)))
+		return -EFAULT;
+	r = set_events(vcpu, &events);
+	trace_kvm_set_events(vcpu->id, &events, r);
 	return r;
 }
 
 static long ioctl_set_events(struct kvm_vcpu *vcpu, void __user *argp)
 {
-	union events_image image __uninitialized;
 	struct event_abi abi = event_abi(vcpu);
+	int quiet;
 
-	if (copy_in(&image, argp, sizeof(image)))
-		return -EFAULT;
-	if (nothing_waits(vcpu) && image_is_quiet(&image, events_flags(&abi)) &&
-	    !trace_kvm_set_events_enabled())
+	if (!nothing_waits(vcpu) || trace_kvm_set_events_enabled())
+		return set_waiting_events(vcpu, argp);
+	quiet = image_is_quiet(argp, events_flags(&abi));
+	if (quiet > 0)
 		return 0;
-	return set_waiting_events(vcpu, &image.events);
+	return quiet ?: set_waiting_events(vcpu, argp);
 }
 
 /* An interrupt of a LAPIC in the kernel that waits for its delivery is in service there already. */
@@ -687,11 +708,20 @@ static long ioctl_smi(struct kvm_vcpu *vcpu, void __user *argp)
 	return 0;
 }
 
+/* An INIT or a SIPI that another CPU has left counts. */
+static noinline u32 mp_state_behind_notes(struct kvm_vcpu *vcpu)
+{
+	return x86_copy_events(vcpu).mp_state;
+}
+
 static long ioctl_get_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_mp_state __user *mp = argp;
+	u32 state = vcpu->arch.events.mp_state;
 
-	return put_user((u32)x86_copy_events(vcpu).mp_state, &mp->mp_state);
+	if (unlikely(atomic_read(&vcpu->arch.inbox) & INBOX_EVENTS))
+		state = mp_state_behind_notes(vcpu);
+	return put_user(state, &mp->mp_state);
 }
 
 static long ioctl_set_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
