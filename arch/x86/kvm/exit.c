@@ -195,11 +195,10 @@ static int exit_msr(struct kvm_vcpu *vcpu)
 		return len;
 	if (!msr_filter_allows(vcpu->kvm, index, write))
 		return refuse_msr(vcpu, len, KVM_MSR_EXIT_REASON_FILTER);
-	if (!msr_known(index))
-		return refuse_msr(vcpu, len, KVM_MSR_EXIT_REASON_UNKNOWN);
 	r = write ? msr_set(vcpu, index, edx_eax(gpr), false) : msr_get(vcpu, index, &data, false);
 	if (r)
-		return refuse_msr(vcpu, len, KVM_MSR_EXIT_REASON_INVAL);
+		return refuse_msr(vcpu, len, msr_known(index) ? KVM_MSR_EXIT_REASON_INVAL :
+								KVM_MSR_EXIT_REASON_UNKNOWN);
 	if (!write)
 		set_edx_eax(gpr, data);
 	return state_skip(vcpu, len);

@@ -581,22 +581,20 @@ static const struct row rows[] = {
 	{ MSR_AMD64_BU_CFG2, 1, 0, 0, get_zero, set_zero },
 };
 
+/* The last row that begins at @index or before it, if that goes so far. */
 static const struct row *find(u32 index)
 {
-	unsigned int low = 0, high = ARRAY_SIZE(rows);
+	const struct row *row = rows;
+	unsigned int left = ARRAY_SIZE(rows);
 
-	while (low < high) {
-		unsigned int middle = (low + high) / 2;
-		const struct row *row = &rows[middle];
+	while (left > 1) {
+		unsigned int half = left / 2;
 
-		if (index - row->first < row->count)
-			return row;
-		if (index < row->first)
-			high = middle;
-		else
-			low = middle + 1;
+		if (row[half].first <= index)
+			row += half;
+		left -= half;
 	}
-	return NULL;
+	return index - row->first < row->count ? row : NULL;
 }
 
 bool msr_known(u32 index)
