@@ -29,7 +29,6 @@
 struct vcpu_msrs {
 	u64 apic_base;
 	u64 tsc_aux;
-	u64 host_tsc_aux;		/* while the vCPU is loaded */
 	u64 misc_enable;
 	u64 power_ctl;
 	u64 smbase;

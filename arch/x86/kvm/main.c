@@ -96,6 +96,7 @@ void kvm_arch_exit(void)
 
 int kvm_arch_cpu_enable(void)
 {
+	msr_cpu_enable();
 	return backend_call(cpu_enable)();
 }
 

@@ -694,21 +694,36 @@ void msr_traps(struct kvm_vcpu *vcpu)
 			set_trap(vcpu, rows[i].first + j);
 }
 
+/* The host's, of each CPU: the kernel writes it when the CPU comes up, and never again. */
+static DEFINE_PER_CPU(u64, host_tsc_aux);
+
+void msr_cpu_enable(void)
+{
+	u64 value;
+
+	if (!boot_cpu_has(X86_FEATURE_RDTSCP))
+		return;
+	rdmsrl(MSR_TSC_AUX, value);
+	__this_cpu_write(host_tsc_aux, value);
+}
+
+static bool has_own_tsc_aux(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.cpuid.has_rdtscp && boot_cpu_has(X86_FEATURE_RDTSCP) &&
+	       vcpu->arch.msrs.tsc_aux != __this_cpu_read(host_tsc_aux);
+}
+
 /* RDTSCP and RDPID read the register itself: the guest's value is there while the vCPU is. */
 void msr_load(struct kvm_vcpu *vcpu)
 {
-	struct vcpu_msrs *msrs = &vcpu->arch.msrs;
-
-	if (!vcpu->arch.cpuid.has_rdtscp || !boot_cpu_has(X86_FEATURE_RDTSCP))
-		return;
-	rdmsrl(MSR_TSC_AUX, msrs->host_tsc_aux);
-	wrmsrl(MSR_TSC_AUX, msrs->tsc_aux);
+	if (has_own_tsc_aux(vcpu))
+		wrmsrl(MSR_TSC_AUX, vcpu->arch.msrs.tsc_aux);
 }
 
 void msr_put(struct kvm_vcpu *vcpu)
 {
-	if (vcpu->arch.cpuid.has_rdtscp && boot_cpu_has(X86_FEATURE_RDTSCP))
-		wrmsrl(MSR_TSC_AUX, vcpu->arch.msrs.host_tsc_aux);
+	if (has_own_tsc_aux(vcpu))
+		wrmsrl(MSR_TSC_AUX, __this_cpu_read(host_tsc_aux));
 }
 
 /*

@@ -178,6 +178,7 @@ void msr_traps(struct kvm_vcpu *vcpu);			/* tell the backend what exits */
 bool msr_apic_base_ok(struct kvm_vcpu *vcpu, u64 base);	/* a legal IA32_APIC_BASE? */
 /* New EFER, legal by cr.h and the guest's CPUID; keeps LMA in line. 0 or -EINVAL. */
 int msr_set_efer(struct kvm_vcpu *vcpu, u64 efer, bool outside);
+void msr_cpu_enable(void);				/* this CPU; interrupts off */
 /* TSC_AUX on this CPU: the guest's while it is loaded (preemption off). */
 void msr_load(struct kvm_vcpu *vcpu);
 void msr_put(struct kvm_vcpu *vcpu);
