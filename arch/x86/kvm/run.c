@@ -174,10 +174,12 @@ static void commit_nothing(struct kvm_vcpu *vcpu)
 static void commit(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 {
 	vcpu->arch.quiet = false;
-	if (plan->from != FROM_NOWHERE || plan->irq_window || plan->nmi_window)
+	if (trace_kvm_inject_enabled() &&
+	    (plan->from != FROM_NOWHERE || plan->irq_window || plan->nmi_window))
 		trace_kvm_inject(vcpu->id, plan);
 	if (plan->from != FROM_NOWHERE) {
-		vcpu_deliver_payload(vcpu, &plan->inject);
+		if (plan->inject.has_payload)
+			vcpu_deliver_payload(vcpu, &plan->inject);
 		if (plan->set_rf)
 			vcpu->arch.state.rflags |= X86_EFLAGS_RF;
 		if (plan->inject.kind == EVENT_IRQ || plan->inject.kind == EVENT_SOFT_IRQ)

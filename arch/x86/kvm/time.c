@@ -210,7 +210,7 @@ int time_create(struct kvm_vcpu *vcpu)
 /* The ratio is a register of the CPU's where it is not one of the control block's. */
 void time_load(struct kvm_vcpu *vcpu, int cpu)
 {
-	if (backend_features.tsc_scaling || vcpu->arch.time.asleep != tsc_asleep)
+	if (unlikely(vcpu->arch.time.asleep != tsc_asleep))
 		time_apply(vcpu);
 }
 

@@ -126,6 +126,7 @@ int svm_cpu_enable(void)
 	sc->last_vmcb = NULL;
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, page_to_phys(sc->host_save));
+	sc->tsc_ratio = SVM_TSC_RATIO_DEFAULT;
 	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
 		wrmsrl(MSR_AMD64_TSC_RATIO, SVM_TSC_RATIO_DEFAULT);
 	return 0;

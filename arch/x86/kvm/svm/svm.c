@@ -198,6 +198,17 @@ static void svm_store(struct kvm_vcpu *vcpu, u32 groups)
  * CPUs and address space identifiers.
  */
 
+/* Not of the VMCB, but a register of the CPU's: guests alone run by it.  Preemption off. */
+static void load_tsc_ratio(struct vcpu_svm *svm)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
+
+	if (!backend_features.tsc_scaling || sc->tsc_ratio == svm->tsc_ratio)
+		return;
+	sc->tsc_ratio = svm->tsc_ratio;
+	wrmsrl(MSR_AMD64_TSC_RATIO, svm->tsc_ratio);
+}
+
 static void svm_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 {
 	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
@@ -212,6 +223,7 @@ static void svm_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 		sc->last_vmcb = svm->vmcb;
 		indirect_branch_prediction_barrier();
 	}
+	load_tsc_ratio(svm);
 	/* the host's FS, GS, TR and so on, as they stay until vcpu_put */
 	asm volatile("vmsave %%rax" : : "a" (sc->host_block_pa) : "memory");
 }
@@ -256,8 +268,11 @@ static void svm_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
 
 	svm->vmcb->control.tsc_offset = offset;
 	svm_touch(svm, CLEAN_PERMISSIONS);
-	if (backend_features.tsc_scaling && vcpu->cpu >= 0)
-		wrmsrl(MSR_AMD64_TSC_RATIO, ratio ?: SVM_TSC_RATIO_DEFAULT);
+	preempt_disable();
+	svm->tsc_ratio = ratio ?: SVM_TSC_RATIO_DEFAULT;
+	if (vcpu->cpu >= 0)
+		load_tsc_ratio(svm);
+	preempt_enable();
 }
 
 /*

@@ -38,6 +38,7 @@ enum vmcb_clean {
  * @step_tf:	the guest's own TF meanwhile
  * @step_dr6:	the guest's own DR6 meanwhile
  * @forced_tf:	TF is a debugger's on the outside for this entry
+ * @tsc_ratio:	for MSR_AMD64_TSC_RATIO
  */
 struct vcpu_svm {
 	struct vmcb *vmcb;
@@ -52,6 +53,7 @@ struct vcpu_svm {
 	u64 step_tf;
 	u64 step_dr6;
 	bool forced_tf;
+	u64 tsc_ratio;
 };
 
 /**
@@ -62,6 +64,7 @@ struct vcpu_svm {
  * @asid_generation: counts the times the ASIDs ran out
  * @next_asid:	the next that is free in this generation
  * @last_vmcb:	what ran here last, for the branch predictor barrier
+ * @tsc_ratio:	what is in MSR_AMD64_TSC_RATIO, if there is one
  */
 struct svm_cpu {
 	struct page *host_save;
@@ -70,6 +73,7 @@ struct svm_cpu {
 	u64 asid_generation;
 	u32 next_asid;
 	struct vmcb *last_vmcb;
+	u64 tsc_ratio;
 };
 
 /*
