@@ -155,12 +155,12 @@ void svm_cpu_emergency(void)
 	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
 }
 
-static void set_intercept(struct vcpu_svm *svm, u32 bit, bool on)
+static void set_intercept(struct kvm_vcpu *vcpu, u32 bit, bool on)
 {
-	u32 *word = &svm->vmcb->control.intercepts[bit / 32];
+	u32 *word = &to_svm(vcpu)->vmcb->control.intercepts[bit / 32];
 
 	*word = on ? *word | BIT(bit % 32) : *word & ~BIT(bit % 32);
-	svm_touch(svm, CLEAN_INTERCEPTS);
+	svm_touch(vcpu, CLEAN_INTERCEPTS);
 }
 
 /* What always exits.  CR2, CR3 and, of CR0, MP and TS are the guest's own. */
@@ -223,7 +223,7 @@ void svm_vcpu_reset(struct kvm_vcpu *vcpu)
 
 	memset(svm->vmcb, 0, sizeof(*svm->vmcb));
 	for (i = 0; i < ARRAY_SIZE(intercepts); i++)
-		set_intercept(svm, intercepts[i], true);
+		set_intercept(vcpu, intercepts[i], true);
 	control->intercepts[INTERCEPT_EXCEPTION] = SVM_EXCEPTIONS;
 	control->iopm_base_pa = svm_iopm_pa;
 	control->msrpm_base_pa = __pa(svm->msrpm);
@@ -251,7 +251,7 @@ void svm_set_traps(struct kvm_vcpu *vcpu)
 	u32 traps = vcpu->arch.traps;
 
 	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = svm_exceptions(traps);
-	set_intercept(svm, INTERCEPT_CR8_WRITE, traps & TRAP_CR8);
+	set_intercept(vcpu, INTERCEPT_CR8_WRITE, traps & TRAP_CR8);
 	svm->vmcb->control.intercepts[INTERCEPT_DR] = traps & TRAP_DR ? DR_ACCESSES : 0;
 }
 
@@ -276,5 +276,5 @@ void svm_trap_msr(struct kvm_vcpu *vcpu, u32 msr, bool read, bool write)
 		return;
 	svm->msrpm[bit / 8] &= ~(3 << (bit % 8));
 	svm->msrpm[bit / 8] |= (read | write << 1) << (bit % 8);
-	svm_touch(svm, CLEAN_PERMISSIONS);
+	svm_touch(vcpu, CLEAN_PERMISSIONS);
 }

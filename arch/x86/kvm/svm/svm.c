@@ -171,26 +171,25 @@ static void svm_fetch(struct kvm_vcpu *vcpu, u32 groups)
 
 static void svm_store(struct kvm_vcpu *vcpu, u32 groups)
 {
-	struct vcpu_svm *svm = to_svm(vcpu);
-	struct vmcb_save_area *save = &svm->vmcb->save;
-	struct vcpu_state *state = &vcpu->arch.state;
+	struct vmcb_save_area *save = &to_svm(vcpu)->vmcb->save;
+	const struct vcpu_state *state = &vcpu->arch.state;
 
 	if (groups & (STATE_CODE | STATE_SEG)) {
 		store_segments(state, save, groups);
-		svm_touch(svm, CLEAN_SEGMENTS | CLEAN_TABLES);
+		svm_touch(vcpu, CLEAN_SEGMENTS | CLEAN_TABLES);
 	}
 	if (groups & STATE_CR) {
 		store_control(state, save);
-		svm_touch(svm, CLEAN_CR | CLEAN_CR2);
+		svm_touch(vcpu, CLEAN_CR | CLEAN_CR2);
 	}
 	if (groups & STATE_SYS) {
 		store_system(state, save);
-		svm_touch(svm, CLEAN_NESTED);
+		svm_touch(vcpu, CLEAN_NESTED);
 	}
 	if (groups & STATE_DR) {
 		save->dr6 = state->dr6;
 		save->dr7 = state->dr7_effective;
-		svm_touch(svm, CLEAN_DR);
+		svm_touch(vcpu, CLEAN_DR);
 	}
 }
 
@@ -199,14 +198,14 @@ static void svm_store(struct kvm_vcpu *vcpu, u32 groups)
  */
 
 /* Not of the VMCB, but a register of the CPU's: guests alone run by it.  Preemption off. */
-static void load_tsc_ratio(struct vcpu_svm *svm)
+static void load_tsc_ratio(u64 ratio)
 {
 	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
 
-	if (!backend_features.tsc_scaling || sc->tsc_ratio == svm->tsc_ratio)
+	if (!backend_features.tsc_scaling || sc->tsc_ratio == ratio)
 		return;
-	sc->tsc_ratio = svm->tsc_ratio;
-	wrmsrl(MSR_AMD64_TSC_RATIO, svm->tsc_ratio);
+	sc->tsc_ratio = ratio;
+	wrmsrl(MSR_AMD64_TSC_RATIO, ratio);
 }
 
 static void svm_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
@@ -223,7 +222,7 @@ static void svm_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 		sc->last_vmcb = svm->vmcb;
 		indirect_branch_prediction_barrier();
 	}
-	load_tsc_ratio(svm);
+	load_tsc_ratio(svm->tsc_ratio);
 	/* the host's FS, GS, TR and so on, as they stay until vcpu_put */
 	asm volatile("vmsave %%rax" : : "a" (sc->host_block_pa) : "memory");
 }
@@ -233,9 +232,9 @@ static void svm_vcpu_put(struct kvm_vcpu *vcpu)
 }
 
 /* Translations are tagged with the ASID: a new one has none (APM vol. 2, 15.16). */
-static void new_asid(struct vcpu_svm *svm, struct svm_cpu *sc)
+static void new_asid(struct kvm_vcpu *vcpu, struct svm_cpu *sc)
 {
-	struct vmcb_control_area *control = &svm->vmcb->control;
+	struct vmcb_control_area *control = &to_svm(vcpu)->vmcb->control;
 
 	control->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	if (sc->next_asid >= svm_asids) {
@@ -244,8 +243,8 @@ static void new_asid(struct vcpu_svm *svm, struct svm_cpu *sc)
 		control->tlb_ctl = TLB_CONTROL_FLUSH_ALL_ASID;
 	}
 	control->asid = sc->next_asid++;
-	svm->asid_generation = sc->asid_generation;
-	svm_touch(svm, CLEAN_ASID);
+	to_svm(vcpu)->asid_generation = sc->asid_generation;
+	svm_touch(vcpu, CLEAN_ASID);
 }
 
 static void svm_flush_guest(struct kvm_vcpu *vcpu)
@@ -255,23 +254,19 @@ static void svm_flush_guest(struct kvm_vcpu *vcpu)
 
 static void svm_set_root(struct kvm_vcpu *vcpu)
 {
-	struct vcpu_svm *svm = to_svm(vcpu);
-
-	svm->vmcb->control.nested_cr3 = vcpu->arch.root;
-	svm->asid_generation = 0;
-	svm_touch(svm, CLEAN_NESTED);
+	to_svm(vcpu)->vmcb->control.nested_cr3 = vcpu->arch.root;
+	to_svm(vcpu)->asid_generation = 0;
+	svm_touch(vcpu, CLEAN_NESTED);
 }
 
 static void svm_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
 {
-	struct vcpu_svm *svm = to_svm(vcpu);
-
-	svm->vmcb->control.tsc_offset = offset;
-	svm_touch(svm, CLEAN_PERMISSIONS);
+	to_svm(vcpu)->vmcb->control.tsc_offset = offset;
+	svm_touch(vcpu, CLEAN_PERMISSIONS);
 	preempt_disable();
-	svm->tsc_ratio = ratio ?: SVM_TSC_RATIO_DEFAULT;
+	to_svm(vcpu)->tsc_ratio = ratio ?: SVM_TSC_RATIO_DEFAULT;
 	if (vcpu->cpu >= 0)
-		load_tsc_ratio(svm);
+		load_tsc_ratio(to_svm(vcpu)->tsc_ratio);
 	preempt_enable();
 }
 
@@ -313,9 +308,9 @@ static void inject_event(struct kvm_vcpu *vcpu, const struct event *event)
 }
 
 /* A virtual interrupt that only serves to exit as soon as it could be taken (15.21.4). */
-static void set_irq_window(struct vcpu_svm *svm, bool on)
+static void set_irq_window(struct kvm_vcpu *vcpu, bool on)
 {
-	struct vmcb_control_area *control = &svm->vmcb->control;
+	struct vmcb_control_area *control = &to_svm(vcpu)->vmcb->control;
 	u32 window = V_IRQ_MASK | V_IGN_TPR_MASK | V_INTR_PRIO_MASK;
 
 	if (on == !!(control->int_ctl & V_IRQ_MASK))
@@ -324,18 +319,18 @@ static void set_irq_window(struct vcpu_svm *svm, bool on)
 	control->int_vector = 0;
 	control->intercepts[INTERCEPT_VINTR / 32] &= ~BIT(INTERCEPT_VINTR % 32);
 	control->intercepts[INTERCEPT_VINTR / 32] |= on ? BIT(INTERCEPT_VINTR % 32) : 0;
-	svm_touch(svm, CLEAN_INTERRUPT | CLEAN_INTERCEPTS);
+	svm_touch(vcpu, CLEAN_INTERRUPT | CLEAN_INTERCEPTS);
 }
 
-static void set_iret_watch(struct vcpu_svm *svm, bool on)
+static void set_iret_watch(struct kvm_vcpu *vcpu, bool on)
 {
-	u32 *word = &svm->vmcb->control.intercepts[INTERCEPT_IRET / 32];
+	u32 *word = &to_svm(vcpu)->vmcb->control.intercepts[INTERCEPT_IRET / 32];
 	u32 bit = BIT(INTERCEPT_IRET % 32);
 
 	if (on == !!(*word & bit))
 		return;
 	*word ^= bit;
-	svm_touch(svm, CLEAN_INTERCEPTS);
+	svm_touch(vcpu, CLEAN_INTERCEPTS);
 }
 
 /*
@@ -353,28 +348,26 @@ static void begin_step(struct kvm_vcpu *vcpu)
 	vmcb->save.dr6 = DR6_RESERVED;
 	vmcb->control.intercepts[INTERCEPT_EXCEPTION] = SVM_ALL_EXCEPTIONS;
 	vcpu->arch.state.rflags |= X86_EFLAGS_TF;
-	svm_touch(svm, CLEAN_INTERCEPTS | CLEAN_DR);
+	svm_touch(vcpu, CLEAN_INTERCEPTS | CLEAN_DR);
 }
 
 /* The IRET that opens the NMI mask runs by itself; if it faults, that is an exit. */
-static void let_iret_go(struct vcpu_svm *svm)
+static void let_iret_go(struct kvm_vcpu *vcpu)
 {
-	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] |= IRET_EXCEPTIONS;
-	svm_touch(svm, CLEAN_INTERCEPTS);
+	to_svm(vcpu)->vmcb->control.intercepts[INTERCEPT_EXCEPTION] |= IRET_EXCEPTIONS;
+	svm_touch(vcpu, CLEAN_INTERCEPTS);
 }
 
 static void svm_inject(struct kvm_vcpu *vcpu, const struct event_plan *plan)
 {
-	struct vcpu_svm *svm = to_svm(vcpu);
-
 	inject_event(vcpu, &plan->inject);
-	set_irq_window(svm, plan->irq_window);
-	set_iret_watch(svm, plan->watch_iret && !plan->step);
-	svm->iret_goes = plan->iret_goes;
+	set_irq_window(vcpu, plan->irq_window);
+	set_iret_watch(vcpu, plan->watch_iret && !plan->step);
+	to_svm(vcpu)->iret_goes = plan->iret_goes;
 	if (plan->step)
 		begin_step(vcpu);
 	else if (plan->iret_goes)
-		let_iret_go(svm);
+		let_iret_go(vcpu);
 }
 
 /*
@@ -429,7 +422,7 @@ static void svm_enter(struct kvm_vcpu *vcpu)
 	struct vcpu_svm *svm = to_svm(vcpu);
 
 	if (svm->asid_generation != sc->asid_generation)
-		new_asid(svm, sc);
+		new_asid(vcpu, sc);
 	write_vmcb(vcpu, svm->vmcb);
 	asm volatile("clgi" : : : "memory");
 	svm_switch(svm->vmcb_pa, vcpu->arch.state.gpr, sc->host_block_pa);
@@ -508,13 +501,13 @@ static void end_step(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_r
 		vcpu->arch.state.rflags |= svm->step_tf;
 	}
 	vmcb->save.dr6 = svm->step_dr6;
-	svm_touch(svm, CLEAN_DR);
+	svm_touch(vcpu, CLEAN_DR);
 	end_exceptions(vcpu);
 }
 
-static void exit_io(struct vcpu_svm *svm, struct vm_exit *exit)
+static void exit_io(const struct vmcb *vmcb, struct vm_exit *exit)
 {
-	u32 info = svm->vmcb->control.exit_info_1;
+	u32 info = vmcb->control.exit_info_1;
 
 	exit->kind = EXIT_IO;
 	exit->io.port = info >> 16;
@@ -523,12 +516,11 @@ static void exit_io(struct vcpu_svm *svm, struct vm_exit *exit)
 	exit->io.string = info & SVM_IOIO_STR_MASK;
 	exit->io.rep = info & BIT(SVM_IOIO_REP_SHIFT);
 	/* with or without NRIPS, EXITINFO2 is the next RIP here (15.10.2) */
-	exit->insn_len = svm->vmcb->control.exit_info_2 - svm->vmcb->save.rip;
+	exit->insn_len = vmcb->control.exit_info_2 - vmcb->save.rip;
 }
 
-static void exit_memory(struct vcpu_svm *svm, struct vm_exit *exit)
+static void exit_memory(const struct vmcb_control_area *control, struct vm_exit *exit)
 {
-	struct vmcb_control_area *control = &svm->vmcb->control;
 	u64 error = control->exit_info_1;
 
 	exit->kind = EXIT_MEMORY;
@@ -631,29 +623,11 @@ static void decode_other(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct eve
 	}
 }
 
-static void svm_exit(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_report *report)
+/* What this entry had borrowed for one instruction goes back. */
+static void end_borrowing(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_report *report)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
-	struct vmcb_control_area *control = &svm->vmcb->control;
-	u32 code = control->exit_code;
 
-	report_undelivered(vcpu, report);
-	exit->hardware = code;
-	exit->insn_bytes = 0;
-	exit->insn_len = svm_has_nrips && control->next_rip ?
-			 control->next_rip - svm->vmcb->save.rip : 0;
-	if (code == SVM_EXIT_NPF) {
-		exit_memory(svm, exit);
-	} else if (code == SVM_EXIT_IOIO) {
-		exit_io(svm, exit);
-	} else if (code == SVM_EXIT_MSR) {
-		exit->kind = EXIT_MSR;
-		exit->msr.write = control->exit_info_1;
-	} else if (code < ARRAY_SIZE(plain_exit) && plain_exit[code]) {
-		exit->kind = plain_exit[code];
-	} else {
-		decode_other(vcpu, exit, report);
-	}
 	if (unlikely(svm->stepping)) {
 		end_step(vcpu, exit, report);
 		return;
@@ -664,6 +638,32 @@ static void svm_exit(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_r
 		vcpu->arch.state.rflags &= ~(u64)X86_EFLAGS_TF;
 		svm->forced_tf = false;
 	}
+}
+
+static void svm_exit(struct kvm_vcpu *vcpu, struct vm_exit *exit, struct event_report *report)
+{
+	const struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+	const struct vmcb_control_area *control = &vmcb->control;
+	u32 code = control->exit_code;
+
+	report_undelivered(vcpu, report);
+	exit->hardware = code;
+	exit->insn_bytes = 0;
+	exit->insn_len = svm_has_nrips && control->next_rip ?
+			 control->next_rip - vmcb->save.rip : 0;
+	if (code == SVM_EXIT_NPF) {
+		exit_memory(control, exit);
+	} else if (code == SVM_EXIT_IOIO) {
+		exit_io(vmcb, exit);
+	} else if (code == SVM_EXIT_MSR) {
+		exit->kind = EXIT_MSR;
+		exit->msr.write = control->exit_info_1;
+	} else if (code < ARRAY_SIZE(plain_exit) && plain_exit[code]) {
+		exit->kind = plain_exit[code];
+	} else {
+		decode_other(vcpu, exit, report);
+	}
+	end_borrowing(vcpu, exit, report);
 }
 
 static void svm_dump(struct kvm_vcpu *vcpu)

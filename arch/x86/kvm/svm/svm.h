@@ -97,9 +97,9 @@ static inline struct vcpu_svm *to_svm(struct kvm_vcpu *vcpu)
 }
 
 /* These VMCB fields have been changed. */
-static inline void svm_touch(struct vcpu_svm *svm, u32 clean_bits)
+static inline void svm_touch(struct kvm_vcpu *vcpu, u32 clean_bits)
 {
-	svm->vmcb->control.clean &= ~clean_bits;
+	to_svm(vcpu)->vmcb->control.clean &= ~clean_bits;
 }
 
 /* setup.c */
