@@ -105,12 +105,21 @@ static void check_drain(struct vcpu_events ev)
 	for (i = 0; i < MOST_ENTRIES && !events_idle(&ev); i++) {
 		struct event_plan plan;
 
+		/* the guest executes RSM */
+		if (ev.in_smm)
+			events_smm_ended(&ev);
 		measure(&ev, 0);
 		plan = events_plan(&ev, &gates);
 		if (plan.shutdown)
 			return;
-		events_commit(&ev, &plan);
-		events_exit(&ev, &report);
+		if (plan.smi) {
+			events_smm_begun(&ev);
+		} else if (plan.init) {
+			events_initialised(&ev, true);
+		} else {
+			events_commit(&ev, &plan);
+			events_exit(&ev, &report);
+		}
 	}
 	MUST(events_idle(&ev));
 }
