@@ -31,7 +31,7 @@
 #define MSR_KVM_SYSTEM_TIME	0x4b564d01
 #define CLOCK_ON		1
 
-#define TICKS		200000		/* at most; one is a nanosecond */
+#define TICKS		2000000		/* at most; one is a nanosecond */
 #define SHORT_COUNT	20000
 #define PATIENCE	2000		/* looks, each an exit, at something that has to come */
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include "vm.h"
 
-#define STATE_VERSION	1
+#define STATE_VERSION	2
 
 /**
  * struct state_part - a record: something under a name
