@@ -43,13 +43,18 @@ struct record {
 /* IEEE 802.3's: reflected, begun and ended with all ones. */
 static uint32_t crc32(const uint8_t *at, size_t bytes)
 {
+	static uint32_t of_byte[256];
 	uint32_t crc = ~0u;
 
-	while (bytes--) {
-		crc ^= *at++;
+	for (unsigned int i = 0; i < 256 && !of_byte[255]; i++) {
+		uint32_t rest = i;
+
 		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+			rest = rest >> 1 ^ (rest & 1 ? 0xedb88320 : 0);
+		of_byte[i] = rest;
 	}
+	while (bytes--)
+		crc = crc >> 8 ^ of_byte[(uint8_t)(crc ^ *at++)];
 	return ~crc;
 }
 
