@@ -71,7 +71,7 @@ enum nmi_mask {
  * @nmi_pending: NMIs latched, 0 to 2
  * @nmi_mask:	enum nmi_mask
  * @shutdown:	a triple fault that userspace has not been told of
- * @fault_restored: @fault came by events_set(), not by the vCPU's own doing
+ * @fault_restored: @fault, if there is one, came by events_set(), not by the vCPU's own doing
  * @smi_pending: an SMI is latched
  * @in_smm:	in system management mode, from an SMI to RSM: no SMI and no INIT is taken
  * @smm_inside_nmi: NMIs were masked when it began, and are again behind RSM; only with @in_smm
