@@ -7,7 +7,6 @@
  * go back.  Meanwhile threads are moved, a processor goes and comes back, and pages that all
  * vCPUs read and write are replaced under them: none may be seen after it was taken away.
  */
-#include <cpuid.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +19,6 @@
 #define APIC_PERIOD_NS	10000000UL
 #define GENERATIONS	4	/* pages of the file that take turns */
 #define PAGE		0x1000UL
-
-#define TCG_SIGNATURE	"TCGTCGTCGTCG"
 
 extern const uint8_t smp_start[], smp_stubs[], smp_nmi[];
 
@@ -428,15 +425,6 @@ static bool counts_are_right(unsigned int cpu, uint64_t called)
 	       count_is("calls", cpu, of_cpu(cpu, SMP_CALLS), called - of_cpu(cpu, SMP_CALLED));
 }
 
-/* What it is known to do is no fault of the hypervisor's. */
-static bool on_tcg(void)
-{
-	unsigned int eax, name[3];
-
-	__cpuid(0x40000000, eax, name[0], name[1], name[2]);
-	return !memcmp(name, TCG_SIGNATURE, sizeof(name));
-}
-
 /* What was sent is what came, of each to each. */
 static bool ends_with_all(void)
 {
@@ -465,7 +453,7 @@ static bool ends_with_all(void)
 	for (cpu = 0; cpu < SMP_CPUS; cpu++)
 		if (!counts_are_right(cpu, called))
 			return false;
-	if (twice && !on_tcg())
+	if (twice)
 		return fail("%lu deliveries came twice", twice);
 	return (nmis && called) || fail("no NMIs or no calls");
 }

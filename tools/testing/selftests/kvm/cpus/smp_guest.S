@@ -359,9 +359,7 @@ smp_stubs:
 
 /*
  * An interrupt comes with IF, and its APIC has it in service.  What comes otherwise has been
- * delivered before and is here once more: it is counted, and has no EOI.  QEMU's TCG keeps the
- * vector that a VMRUN has injected, and delivers it again if it has to leave its loop before the
- * next #VMEXIT.
+ * delivered before and is here once more: it is counted, and has no EOI.
  */
 smp_vector:
 	push %rax
