@@ -5,6 +5,7 @@
  * that runs meanwhile.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include "kvm_test.h"
@@ -138,6 +139,31 @@ TEST_F(dirty, taken)
 	ASSERT_TRUE(writes(self->vm, 3) && writes(self->vm, 3));
 	ASSERT_LOG(1);
 	EXPECT_TRUE(only(self->log, 3, 3));
+}
+
+/* More than hardware has room for, where it keeps a log of its own. */
+GUEST(code_write_all,
+	"1: mov %rcx, (%rdi)\n"
+	"add $4096, %rdi\n"
+	"loop 1b\n"
+	"jmp rt_done");
+
+TEST_F(dirty, many_at_once)
+{
+	struct kvm_regs regs = {
+		.rip = GA(code_write_all), .rflags = RFLAGS_FIXED, .rsp = STACK_TOP,
+	};
+
+	LOGGED_SLOT();
+	for (unsigned int i = 0; i < 3; i++) {
+		regs.rdi = FAR;
+		regs.rcx = PAGES;
+		vm_complete(self->vm);
+		vcpu_ioctl(self->vm, KVM_SET_REGS, &regs);
+		ASSERT_OUT(self->vm, PORT_DONE);
+		ASSERT_LOG(PAGES);
+		ASSERT_LOG(0);
+	}
 }
 
 /* Input that the kernel stores is a write like the guest's own. */
@@ -453,15 +479,20 @@ GUEST(code_march,
 	"je code_march_again\n"
 	"jmp rt_done");
 
+/* On a processor of its own, where there are two. */
 static void *run_thread(void *arg)
 {
 	struct vm *vm = arg;
+	cpu_set_t second;
 	int result;
 
+	CPU_ZERO(&second);
+	CPU_SET(1, &second);
+	sched_setaffinity(0, sizeof(second), &second);
 	do {
 		result = vcpu_ioctl(vm, KVM_RUN, NULL);
 	} while (result == -EINTR);
-	return (void *)(long)result;
+	return (void *)(long)(result ?: (int)vm->run->exit_reason);
 }
 
 /* Fetches what the log names into the copy; the number of pages, or below 0. */
@@ -482,6 +513,98 @@ static int fetch(struct vm *vm, uint8_t *from, uint8_t *to, bool manual)
 		pages++;
 	}
 	return pages;
+}
+
+#define MOVES	20
+
+/* The slot goes elsewhere, and its log with it: the guest's last writes were at the old place. */
+TEST_F(march, moves_with_its_log)
+{
+	volatile uint64_t *progress = (uint64_t *)(self->vm->mem + DATA);
+	struct kvm_regs regs = {
+		.rip = GA(code_march), .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = STACK_TOP,
+	};
+	unsigned int i, spins, different = 0;
+	uint64_t seen, far = FAR;
+	pthread_t thread;
+	void *result;
+
+	if (variant->how)
+		NEED_MANUAL(variant->how);
+	ASSERT_EQ(0, vm_slot(self->vm, 1, KVM_MEM_LOG_DIRTY_PAGES, far, MARCH_PAGES * PAGE,
+			     self->far));
+	ASSERT_LE(0, fetch(self->vm, self->far, self->copy, variant->how));
+	for (i = 0; i < MOVES; i++) {
+		regs.rdi = far;
+		far ^= FAR / 2;
+		seen = *progress = 0;
+		vm_complete(self->vm);
+		ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, run_thread, self->vm));
+		for (spins = 0; spins < 5000 && *progress - seen < 20; spins++)
+			usleep(100 + 37 * i);
+		ASSERT_EQ(0, vm_slot(self->vm, 1, KVM_MEM_LOG_DIRTY_PAGES, far, MARCH_PAGES * PAGE,
+				     self->far));
+		ASSERT_EQ(0, pthread_join(thread, &result));
+		ASSERT_EQ((void *)KVM_EXIT_MMIO, result);
+		ASSERT_LT(0, fetch(self->vm, self->far, self->copy, variant->how));
+	}
+	for (i = 0; i < MARCH_PAGES; i++)
+		different += *(uint64_t *)(self->copy + i * PAGE) !=
+			     *(uint64_t *)(self->far + i * PAGE);
+	EXPECT_EQ(0U, different);
+}
+
+/* At RDI: writes to the page that DATA says, says so at DATA + 8, and waits for the next. */
+GUEST(code_serve,
+	"xor %eax, %eax\n"
+	"1: pause\n"
+	"mov " STR(DATA) ", %rcx\n"
+	"cmp %rax, %rcx\n"
+	"je 1b\n"
+	"mov %rcx, %rax\n"
+	"cmp $-1, %rcx\n"
+	"je rt_done\n"
+	"shl $12, %rcx\n"
+	"mov %rax, (%rdi,%rcx)\n"
+	"mov %rax, " STR(DATA) " + 8\n"
+	"jmp 1b");
+
+/* What has been written is in the log, whether the guest stops for it or not. */
+TEST_F(march, is_known_at_once)
+{
+	volatile uint64_t *page = (uint64_t *)(self->vm->mem + DATA), *done = page + 1;
+	struct kvm_regs regs = {
+		.rip = GA(code_serve), .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = STACK_TOP,
+		.rdi = FAR,
+	};
+	uint64_t log[MARCH_PAGES / 64];
+	unsigned int i, spins;
+	pthread_t thread;
+	void *result;
+
+	if (variant->how)
+		NEED_MANUAL(variant->how);
+	ASSERT_EQ(0, vm_slot(self->vm, 1, KVM_MEM_LOG_DIRTY_PAGES, FAR, MARCH_PAGES * PAGE,
+			     self->far));
+	memset(log, 0xff, sizeof(log));
+	if (variant->how & FULL)
+		ASSERT_EQ(0, clear_log(self->vm, 1, 0, MARCH_PAGES, log));
+	vm_complete(self->vm);
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, run_thread, self->vm));
+	for (i = 1; i < 100; i++) {
+		*page = i % 7 + 1;
+		for (spins = 0; spins < 5000 && *done != *page; spins++)
+			usleep(100);
+		ASSERT_EQ(0, get_log(self->vm, 1, log));
+		ASSERT_EQ(1ULL << *page, log[0]);
+		if (variant->how)
+			ASSERT_EQ(0, clear_log(self->vm, 1, 0, MARCH_PAGES, log));
+	}
+	*page = -1;
+	ASSERT_EQ(0, pthread_join(thread, &result));
+	EXPECT_EQ((void *)KVM_EXIT_IO, result);
 }
 
 TEST_F(march, misses_no_write)
@@ -517,8 +640,7 @@ TEST_F(march, misses_no_write)
 	}
 	self->vm->mem[DATA + 8] = 1;
 	ASSERT_EQ(0, pthread_join(thread, &result));
-	EXPECT_EQ(NULL, result);
-	EXPECT_EQ(KVM_EXIT_IO, self->vm->run->exit_reason);
+	EXPECT_EQ((void *)KVM_EXIT_IO, result);
 	EXPECT_LT(0, fetch(self->vm, self->far, self->copy, variant->how));
 	for (i = 0; i < MARCH_PAGES; i++)
 		different += *(uint64_t *)(self->copy + i * PAGE) !=
