@@ -45,6 +45,7 @@ static const struct {
 
 /* Taken where they are: RDTSCP and INVPCID are the guest's own, WBINVD and ENCLS are not. */
 #define SECONDARY_WISHES	(BIT(3) | BIT(12) | BIT(6) | BIT(15))
+#define SECONDARY_LOGS_WRITES	BIT(17)
 #define SECONDARY_TSC_SCALING	BIT(25)
 
 /* What a processor may not insist on: INVLPG and CR3 are the guest's, with its page tables. */
@@ -122,6 +123,8 @@ const char *vmx_choose(const struct vmx_caps *caps, struct vmx_controls *chosen)
 	chosen->zero_length = caps->misc & MISC_ZERO_LENGTH;
 	chosen->tsc_scaling = caps->word[WORD_SECONDARY] >> 32 & SECONDARY_TSC_SCALING;
 	chosen->cr4_fixed = caps->cr4_fixed0;
+	chosen->logs_writes = caps->word[WORD_SECONDARY] >> 32 & SECONDARY_LOGS_WRITES &&
+			      caps->ept_vpid & EPT_ACCESSED_DIRTY;
 	lacks = choose_words(caps, chosen);
 	return lacks ?: choose_ept(caps->ept_vpid, &chosen->eptp);
 }

@@ -40,12 +40,13 @@ struct vmx_caps {
 /**
  * struct vmx_controls - what goes into the control fields of every VMCS.  Set once.
  * @word: the controls that are on at every entry; others come and go: windows, MOV-DR and CR8-load
- *	  exiting, IA-32e mode, TSC scaling
+ *	  exiting, IA-32e mode, TSC scaling, page-modification logging
  * @revision: of the VMCS
  * @eptp: EPT pointer, but for the address
  * @zero_length: soft events may be injected with an instruction length of 0
  * @any_error_code: exceptions may be injected with an error code whatever their vector
  * @tsc_scaling: TSC scaling is there
+ * @logs_writes: page-modification logging is there, and dirty flags for it to go by
  * @flush_l1d: empty the L1 data cache before each entry
  * @cr4_fixed: CR4 bits that have to be 1 in VMX operation
  */
@@ -56,6 +57,7 @@ struct vmx_controls {
 	bool zero_length;
 	bool any_error_code;
 	bool tsc_scaling;
+	bool logs_writes;
 	bool flush_l1d;
 	u64 cr4_fixed;
 };

@@ -129,7 +129,8 @@ static void test_everything(void)
 	CHECK(chosen.revision == 0x12345678, "%x", chosen.revision);
 	CHECK(chosen.eptp == 0x5e, "%llx", LL(chosen.eptp));
 	CHECK(chosen.cr4_fixed == 0x2000, "%llx", LL(chosen.cr4_fixed));
-	CHECK(chosen.zero_length && chosen.any_error_code && chosen.tsc_scaling, "not all of it");
+	CHECK(chosen.zero_length && chosen.any_error_code && chosen.tsc_scaling &&
+	      chosen.logs_writes, "not all of it");
 }
 
 /* Each control by itself: refused by its name, or not missed and not set. */
@@ -221,6 +222,13 @@ static void test_the_rest(void)
 	caps = everything;
 	caps.word[WORD_SECONDARY] &= ~(1ULL << (32 + 25));
 	CHECK(!vmx_choose(&caps, &chosen) && !chosen.tsc_scaling, "there");
+	caps = everything;
+	caps.word[WORD_SECONDARY] &= ~(1ULL << (32 + 17));
+	CHECK(!vmx_choose(&caps, &chosen) && !chosen.logs_writes, "there");
+	/* a log of dirty flags that nobody sets */
+	caps = everything;
+	caps.ept_vpid &= ~(1ULL << 21);
+	CHECK(!vmx_choose(&caps, &chosen) && !chosen.logs_writes, "there");
 }
 
 int main(void)
@@ -231,6 +239,7 @@ int main(void)
 	check_run("vmx, " COMPILER ": controls that cannot be off", test_one_insisted_on);
 	check_run("vmx, " COMPILER ": kinds of EPT", test_ept);
 	check_run("vmx, " COMPILER ": processors without secondary controls", test_old_processors);
-	check_run("vmx, " COMPILER ": VMCS, zero lengths, error codes, TSC scaling", test_the_rest);
+	check_run("vmx, " COMPILER ": VMCS, zero lengths, error codes, TSC scaling, write log",
+		  test_the_rest);
 	return check_end();
 }
