@@ -135,6 +135,7 @@ struct kvm_vcpu_stat {
 #define KVM_REQ_CLOCK		BIT(2)	/* arch: the guest's clock has changed */
 #define KVM_REQ_STEAL		BIT(3)	/* arch: its thread has waited for a CPU */
 #define KVM_REQ_MSR_TRAPS	BIT(4)	/* which MSRs exit is to be told the hardware anew */
+#define KVM_REQ_LOG_WRITES	BIT(5)	/* the same of whether it logs writes */
 
 /* Where a vCPU thread stands with regard to the guest; see locking.rst, "Kicking a vCPU". */
 enum kvm_vcpu_mode {
@@ -202,6 +203,7 @@ struct kvm {
 
 	/* slots_lock */
 	u32 manual_dirty_log;		/* KVM_DIRTY_LOG_*, args[0] of its capability */
+	u32 logged_slots;		/* that have a log; anybody reads */
 
 	/* io_lock writes, SRCU reads; NULL: no device */
 	struct mutex io_lock;
@@ -265,8 +267,8 @@ void kvm_vcpu_kick(struct kvm_vcpu *vcpu);
  * @vcpu: the caller's own
  *
  * Return: 0, -EINTR, or -EIO when the VM is dead.  What can wait until the next entry
- * (KVM_REQ_TLB_FLUSH, _CLOCK, _STEAL, _MSR_TRAPS) does not end the sleep.  kvm_arch_vcpu_wakes()
- * must not sleep.  vCPU thread.
+ * (KVM_REQ_TLB_FLUSH, _CLOCK, _STEAL, _MSR_TRAPS, _LOG_WRITES) does not end the sleep.
+ * kvm_arch_vcpu_wakes() must not sleep.  vCPU thread.
  */
 int kvm_vcpu_block(struct kvm_vcpu *vcpu);
 
@@ -451,11 +453,16 @@ int kvm_arch_vcpu_run(struct kvm_vcpu *vcpu);			/* KVM_RUN, loaded */
 bool kvm_arch_vcpu_wakes(struct kvm_vcpu *vcpu);		/* has a halted vCPU work? */
 
 /*
- * The second-level tables, all under mmu_lock. "true" from unmap and write_protect: TLBs may still
- * hold what was taken away, flush (kvm_request_all()) before the lock is let go.
+ * The second-level tables, all under mmu_lock. "true" from unmap and watch_writes: TLBs may still
+ * hold what was taken away, flush (kvm_request_all()) before the lock is let go.  watch_writes: the
+ * next write to each of these pages, of a slot with a log, sets its bit.
  */
 bool kvm_arch_unmap(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end);
-bool kvm_arch_write_protect(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end);
+bool kvm_arch_watch_writes(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end);
+
+/* Where hardware logs writes, into a log of each vCPU's, which goes into the slots' at an exit: */
+void kvm_arch_logged_slots(struct kvm *kvm);	/* the number of slots with a log is, or was, 0 */
+void kvm_arch_sync_dirty_log(struct kvm *kvm);	/* what has been written is in the slots' logs */
 /* Was the range used since last asked? @clear: start anew. */
 bool kvm_arch_age(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end, bool clear);
 /* May this range of guest memory be a slot? 0 or -EINVAL. slots_lock held. */

@@ -4,7 +4,8 @@
  *
  * One bit a page.  The guest can write to a page only while its bit is set: a
  * fault sets it and allows writing, until userspace has it cleared, which takes
- * the permission away.  The kernel's own writes set the bit as well.
+ * the permission away.  Or hardware logs the write, and the vCPU's thread sets
+ * the bit when it has left the guest.  The kernel's own writes set it as well.
  *
  * Userspace takes the whole log and clears it in one call; or, once it has asked
  * for that (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2), it only looks, and clears parts
@@ -38,8 +39,8 @@ void kvm_mark_dirty(struct kvm_memslot *slot, gfn_t gfn)
 }
 
 /*
- * Of the bits in @pages from @page on, clear those that @bits names, and have writes to these pages
- * fault again.  What was not set is taken out of @bits.
+ * Of the bits in @pages from @page on, clear those that @bits names, and have the next writes to
+ * these pages noticed.  What was not set is taken out of @bits.
  */
 static void dirty_clear(struct kvm *kvm, struct kvm_memslot *slot, unsigned long page,
 			unsigned long pages, unsigned long *bits)
@@ -55,7 +56,7 @@ static void dirty_clear(struct kvm *kvm, struct kvm_memslot *slot, unsigned long
 			atomic_long_andnot(bits[i], (atomic_long_t *)&log[i]);
 	}
 	for_each_set_bitrange(first, end, bits, pages)
-		flush |= kvm_arch_write_protect(kvm, slot->space, gfn + first, gfn + end);
+		flush |= kvm_arch_watch_writes(kvm, slot->space, gfn + first, gfn + end);
 	if (flush)
 		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
 	spin_unlock(&kvm->mmu_lock);
@@ -117,6 +118,8 @@ int kvm_get_dirty_log(struct kvm *kvm, const struct kvm_dirty_log *log)
 	if (!kvm_slot_number_ok(log->slot))
 		return -EINVAL;
 	mutex_lock(&kvm->slots_lock);
+	if (kvm->logged_slots)
+		kvm_arch_sync_dirty_log(kvm);
 	slot = kvm_slot_by_number(kvm, log->slot);
 	if (!slot || !slot->dirty)
 		ret = -ENOENT;
@@ -221,7 +224,7 @@ void kvm_dirty_log_begin(struct kvm *kvm, const struct kvm_memslot *slot)
 		return;
 	for (; first < end; first = next) {
 		next = min_t(gfn_t, end, round_down(first, DIRTY_CHUNK) + DIRTY_CHUNK);
-		if (kvm_arch_write_protect(kvm, slot->space, first, next))
+		if (kvm_arch_watch_writes(kvm, slot->space, first, next))
 			kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
 		cond_resched_lock(&kvm->mmu_lock);
 	}

@@ -348,6 +348,19 @@ static bool slot_starts_log(const struct kvm_memslot *old, const struct kvm_mems
 	return new && new->base_gfn == old->base_gfn && new->dirty && !old->dirty;
 }
 
+/* How many slots have a log, with @new in place of @old.  slots_lock and mmu_lock held. */
+static void count_logs(struct kvm *kvm, const struct kvm_memslot *old,
+		       const struct kvm_memslot *new)
+{
+	u32 before = kvm->logged_slots, after = before;
+
+	after += new && new->dirty;
+	after -= old && old->dirty;
+	WRITE_ONCE(kvm->logged_slots, after);
+	if (!before != !after)
+		kvm_arch_logged_slots(kvm);
+}
+
 /*
  * Make the change true.  Once it is published nobody can find @old any more, and after the grace
  * period nobody uses it.
@@ -365,11 +378,13 @@ static int slots_publish(struct kvm *kvm, struct kvm_memslot *old, struct kvm_me
 	/* Most of the work, with pauses; few pages can come back before the rest. */
 	if (unmap)
 		kvm_unmap_range(kvm, space, old->base_gfn, old->base_gfn + old->npages, true);
+	/* Before the new set is there: vCPUs that leave the guest look up what they have logged. */
+	if (unmap && kvm_arch_unmap(kvm, space, old->base_gfn, old->base_gfn + old->npages))
+		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
+	count_logs(kvm, old, new);
 	rcu_assign_pointer(kvm->slots[space], slots);
 	smp_wmb();	/* who reads the new mmu_seq reads the new slots after it */
 	WRITE_ONCE(kvm->mmu_seq, kvm->mmu_seq + 1);
-	if (unmap && kvm_arch_unmap(kvm, space, old->base_gfn, old->base_gfn + old->npages))
-		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
 	if (old && !unmap)
 		kvm_dirty_log_begin(kvm, new);
 	spin_unlock(&kvm->mmu_lock);

@@ -21,7 +21,7 @@
 
 /* Requests that a vCPU which sleeps does not have to be told of before it next enters. */
 #define REQ_CAN_WAIT	(KVM_REQ_TLB_FLUSH | KVM_REQ_CLOCK | KVM_REQ_STEAL |	\
-			 KVM_REQ_MSR_TRAPS)
+			 KVM_REQ_MSR_TRAPS | KVM_REQ_LOG_WRITES)
 
 /* The CPUs that kvm_request_all() interrupts; too big for the stack. Preemption off. */
 static DEFINE_PER_CPU(cpumask_var_t, vcpu_ipi_mask);

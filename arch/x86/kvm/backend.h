@@ -132,6 +132,7 @@ enum backend_tables {
  * @max_gpa_bits: width of second-level addresses
  * @tables:	kind of second-level tables, enum backend_tables
  * @table_levels: how many levels of second-level tables hardware walks, 4 or 5
+ * @logs_writes: hardware can log where it sets a dirty bit, see the log_writes entry
  * @huge_2m:	second-level pages of 2 MiB
  * @huge_1g:	second-level pages of 1 GiB
  * @shadow_kinds: hardware tells STI's shadow from MOV SS's
@@ -147,6 +148,7 @@ struct backend_features {
 	u8 max_gpa_bits;
 	u8 tables;
 	u8 table_levels;
+	bool logs_writes;
 	bool huge_2m;
 	bool huge_1g;
 	bool shadow_kinds;
@@ -185,6 +187,10 @@ extern struct backend_features backend_features;
  *	enter		run the guest once.  Interrupts off before and after.
  *	exit		say what happened.  Interrupts off, right after enter; decides nothing.
  *	flush_guest	all cached translations of this vCPU are void from its next entry on.
+ *	log_writes	from the next entry on, log where hardware sets dirty bits, or not any more.
+ *			vCPU thread; only with @logs_writes.
+ *	take_written	the guest physical addresses that were logged since, and how many.  They are
+ *			taken; valid until the next entry.  After every entry that logs.
  *	set_tsc		guest TSC = host TSC * @ratio + @offset; @ratio 0: not scaled.
  *	dump		everything about a failed entry, to the log.
  */
@@ -210,6 +216,8 @@ extern struct backend_features backend_features;
 	OP(void, exit, (struct kvm_vcpu *vcpu, struct vm_exit *exit,		\
 			struct event_report *report))				\
 	OP(void, flush_guest, (struct kvm_vcpu *vcpu))				\
+	OP(void, log_writes, (struct kvm_vcpu *vcpu, bool on))			\
+	OP(unsigned int, take_written, (struct kvm_vcpu *vcpu, const u64 **gpa)) \
 	OP(void, set_tsc, (struct kvm_vcpu *vcpu, u64 offset, u64 ratio))	\
 	OP(void, dump, (struct kvm_vcpu *vcpu))
 

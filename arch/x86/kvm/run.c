@@ -116,6 +116,10 @@ static int serve_requests(struct kvm_vcpu *vcpu)
 	}
 	if (requests & KVM_REQ_MSR_TRAPS)
 		msr_traps(vcpu);
+	if (requests & KVM_REQ_LOG_WRITES) {
+		vcpu->arch.logs_writes = READ_ONCE(vcpu->kvm->logged_slots);
+		backend_call(log_writes)(vcpu, vcpu->arch.logs_writes);
+	}
 	if (requests & KVM_REQ_CLOCK)
 		clock_serve(vcpu);
 	if (requests & KVM_REQ_STEAL)
@@ -255,6 +259,28 @@ static bool trap_waits(struct kvm_vcpu *vcpu)
 	return false;
 }
 
+/*
+ * Hardware has logged where the guest has written.  What is in no slot any more, or in one without
+ * a log, is of no interest.
+ */
+static noinline void log_writes(struct kvm_vcpu *vcpu)
+{
+	struct kvm_memslot *slot = NULL;
+	const u64 *gpa = NULL;
+	unsigned int count = backend_call(take_written)(vcpu, &gpa);
+	int idx = srcu_read_lock(&vcpu->kvm->srcu);
+
+	while (count--) {
+		gfn_t gfn = gpa_to_gfn(*gpa++);
+
+		if (!slot || gfn - slot->base_gfn >= slot->npages)
+			slot = kvm_slot_of(vcpu->kvm, vcpu->space, gfn);
+		if (slot)
+			kvm_mark_dirty(slot, gfn);
+	}
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+}
+
 static void enter_and_exit(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_arch *arch = &vcpu->arch;
@@ -267,6 +293,8 @@ static void enter_and_exit(struct kvm_vcpu *vcpu)
 	world_switch(vcpu);
 	debug_leave(vcpu);
 	fpu_leave(vcpu);
+	if (unlikely(arch->logs_writes))
+		log_writes(vcpu);
 	/* nobody who sees this waits any more for what the guest did */
 	smp_store_release(&vcpu->mode, KVM_OUTSIDE_GUEST);
 

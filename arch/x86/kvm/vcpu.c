@@ -169,6 +169,8 @@ int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
 	r = time_create(vcpu);
 	if (r)
 		goto out_backend;
+	if (backend_features.logs_writes)
+		kvm_vcpu_request(vcpu, KVM_REQ_LOG_WRITES);
 	return 0;
 
 out_backend:

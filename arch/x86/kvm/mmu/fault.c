@@ -161,7 +161,7 @@ static int fault_try(struct kvm_vcpu *vcpu, struct fault *fault)
 	page.level = fault_level(slot, fault->gfn, host.level);
 	page.address = fault_address(host, fault->hva, page.level);
 	page.write = (host.value & _PAGE_RW) && !(slot->flags & KVM_MEM_READONLY) &&
-		     (fault->write || !slot->dirty);
+		     (fault->write || !slot->dirty || backend_features.logs_writes);
 	page.dirty = fault->write;
 	page.device = host.value & (_PAGE_PCD | _PAGE_PWT);
 	page.tracked = fault_is_tracked(host);

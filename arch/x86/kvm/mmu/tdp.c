@@ -134,6 +134,18 @@ static void tdp_report(u64 pte)
 		mark_page_accessed(page);
 }
 
+/* The same of a bit that is to be set anew. */
+static bool tdp_clear_dirty(atomic64_t *entry)
+{
+	u64 pte = atomic64_read(entry);
+
+	if (!(pte & format.dirty))
+		return false;
+	atomic64_andnot(format.dirty, entry);
+	tdp_report(pte & ~format.accessed);
+	return true;
+}
+
 /* A page comes into the tree, where none was. mmu_lock held, as for all that changes entries. */
 static void tdp_put(struct kvm *kvm, atomic64_t *entry, int level, u64 pte)
 {
@@ -235,8 +247,13 @@ bool kvm_arch_unmap(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end)
 	return tdp_visit(&visit, space, first, end);
 }
 
-static void tdp_page_protect(struct tdp_visit *visit, atomic64_t *entry, int level)
+/* The next write faults; or it sets the dirty bit, and hardware logs that. */
+static void tdp_page_watch(struct tdp_visit *visit, atomic64_t *entry, int level)
 {
+	if (level == 1 && backend_features.logs_writes) {
+		visit->hit |= tdp_clear_dirty(entry);
+		return;
+	}
 	if (!(atomic64_read(entry) & format.write))
 		return;
 	if (level > 1)
@@ -246,11 +263,29 @@ static void tdp_page_protect(struct tdp_visit *visit, atomic64_t *entry, int lev
 	visit->hit = true;
 }
 
-bool kvm_arch_write_protect(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end)
+bool kvm_arch_watch_writes(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end)
 {
-	struct tdp_visit visit = { .kvm = kvm, .page = tdp_page_protect };
+	struct tdp_visit visit = { .kvm = kvm, .page = tdp_page_watch };
 
 	return tdp_visit(&visit, space, first, end);
+}
+
+void kvm_arch_logged_slots(struct kvm *kvm)
+{
+	if (!backend_features.logs_writes)
+		return;
+	/* a vCPU that is not among all of them yet reads the count in its first KVM_RUN */
+	smp_mb();
+	kvm_request_all(kvm, KVM_REQ_LOG_WRITES);
+}
+
+void kvm_arch_sync_dirty_log(struct kvm *kvm)
+{
+	if (!backend_features.logs_writes)
+		return;
+	/* to have been in the guest, and out of it, is all that is wanted */
+	kvm_request_all(kvm, 0);
+	smp_rmb();	/* whoever is out of it has set his bits before he said so */
 }
 
 /*

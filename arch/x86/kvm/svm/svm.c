@@ -252,6 +252,16 @@ static void svm_flush_guest(struct kvm_vcpu *vcpu)
 	to_svm(vcpu)->asid_generation = 0;
 }
 
+/* These processors have no log. */
+static void svm_log_writes(struct kvm_vcpu *vcpu, bool on)
+{
+}
+
+static unsigned int svm_take_written(struct kvm_vcpu *vcpu, const u64 **gpa)
+{
+	return 0;
+}
+
 static void svm_set_root(struct kvm_vcpu *vcpu)
 {
 	to_svm(vcpu)->vmcb->control.nested_cr3 = vcpu->arch.root;

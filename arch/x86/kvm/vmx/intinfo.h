@@ -106,7 +106,8 @@ static inline struct event vmx_event_of(u32 info, u32 error)
 
 /**
  * vmx_iret_undone - did an IRET that has not happened open the NMI mask?
- * @info: VM-exit interruption information, or the exit qualification of an EPT violation
+ * @info: VM-exit interruption information, or the exit qualification of an EPT violation or of a
+ *	  full log of writes
  * @delivering: the exit has interrupted a delivery; the bit is not defined then
  * @double_fault: the exit is #DF's; the same (27.2.3)
  *

@@ -114,6 +114,7 @@ static void choose_features(struct backend_features *features)
 	features->max_gpa_bits = min(boot_cpu_data.x86_phys_bits, 48);
 	features->tables = caps & VMX_EPT_AD_BIT ? TABLES_EPT : TABLES_EPT_NO_AD;
 	features->table_levels = 4;
+	features->logs_writes = vmx_controls.logs_writes;
 	features->huge_2m = caps & VMX_EPT_2MB_PAGE_BIT;
 	features->huge_1g = caps & VMX_EPT_1GB_PAGE_BIT;
 	features->shadow_kinds = true;
@@ -172,8 +173,11 @@ int vmx_vcpu_create(struct kvm_vcpu *vcpu)
 	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vmx->msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vmx->apic_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (vmx_controls.logs_writes)
+		vmx->write_log = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vcpu->arch.backend = vmx;
-	if (!vmx->vmcs || !vmx->msr_bitmap || !vmx->apic_page) {
+	if (!vmx->vmcs || !vmx->msr_bitmap || !vmx->apic_page ||
+	    (vmx_controls.logs_writes && !vmx->write_log)) {
 		vmx_vcpu_destroy(vcpu);
 		return -ENOMEM;
 	}
@@ -205,6 +209,7 @@ void vmx_vcpu_destroy(struct kvm_vcpu *vcpu)
 	forget(vmx);
 	if (vmx->vpid)
 		ida_free(&vpids, vmx->vpid);
+	free_page((unsigned long)vmx->write_log);
 	free_page((unsigned long)vmx->apic_page);
 	free_page((unsigned long)vmx->msr_bitmap);
 	free_page((unsigned long)vmx->vmcs);
@@ -212,25 +217,37 @@ void vmx_vcpu_destroy(struct kvm_vcpu *vcpu)
 	vcpu->arch.backend = NULL;
 }
 
-static void write_controls(struct kvm_vcpu *vcpu)
+void vmx_write_secondary(struct vcpu_vmx *vmx)
 {
-	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	u32 secondary = vmx_controls.word[WORD_SECONDARY];
 
 	if (!vmx->vpid)
 		secondary &= ~SECONDARY_EXEC_ENABLE_VPID;
 	if (vmx_controls.tsc_scaling)
 		secondary |= SECONDARY_EXEC_TSC_SCALING;
-	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_controls.word[WORD_PIN]);
+	if (vmx->logs_writes)
+		secondary |= SECONDARY_EXEC_ENABLE_PML;
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, secondary);
+}
+
+static void write_controls(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_controls.word[WORD_PIN]);
+	vmx_write_secondary(vmx);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_controls.word[WORD_EXIT]);
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmcs_write(EPT_POINTER, vcpu->arch.root | vmx_controls.eptp);
 	vmcs_write(MSR_BITMAP, __pa(vmx->msr_bitmap));
 	vmcs_write(VIRTUAL_APIC_PAGE_ADDR, __pa(vmx->apic_page));
 	vmcs_write(TPR_THRESHOLD, 0);
-	if (secondary & SECONDARY_EXEC_ENCLS_EXITING)
+	if (vmx_controls.word[WORD_SECONDARY] & SECONDARY_EXEC_ENCLS_EXITING)
 		vmcs_write(ENCLS_EXITING_BITMAP, U64_MAX);
+	if (vmx->write_log) {
+		vmcs_write(PML_ADDRESS, __pa(vmx->write_log));
+		vmcs_write(GUEST_PML_INDEX, VMX_WRITE_LOG_ENTRIES - 1);
+	}
 	vmcs_write(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write(CR3_TARGET_COUNT, 0);

@@ -271,6 +271,31 @@ static void vmx_set_root(struct kvm_vcpu *vcpu)
 	vmx->flush = true;
 }
 
+static void vmx_log_writes(struct kvm_vcpu *vcpu, bool on)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	if (vmx->logs_writes == on)
+		return;
+	vmx->logs_writes = on;
+	vmcs_get(vmx);
+	vmx_write_secondary(vmx);
+	vmcs_put();
+}
+
+/* The index is where the next entry would be; below the first one when the log is full (28.3.6). */
+static unsigned int vmx_take_written(struct kvm_vcpu *vcpu, const u64 **gpa)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	s16 next = vmcs_read(GUEST_PML_INDEX);
+
+	if (next == VMX_WRITE_LOG_ENTRIES - 1)
+		return 0;
+	vmcs_write(GUEST_PML_INDEX, VMX_WRITE_LOG_ENTRIES - 1);
+	*gpa = &vmx->write_log[next + 1];
+	return VMX_WRITE_LOG_ENTRIES - 1 - next;
+}
+
 static void vmx_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
@@ -651,6 +676,9 @@ static u64 decode(struct kvm_vcpu *vcpu, struct vm_exit *exit)
 		info = vmcs_read(VM_EXIT_INTR_INFO);
 		decode_exception(vcpu, exit, info);
 		return info;
+	case EXIT_REASON_PML_FULL:
+		exit->kind = EXIT_NONE;
+		return vmcs_read(EXIT_QUALIFICATION);
 	case EXIT_REASON_IO_INSTRUCTION:
 		decode_io(exit);
 		break;

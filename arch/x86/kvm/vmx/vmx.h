@@ -65,6 +65,8 @@ struct vmx_host {
  * @msr_bitmap: which MSRs exit, 4 KiB (SDM vol. 3, 24.6.9)
  * @apic_page: virtual-APIC page, of which only the task priority counts
  * @vpid: virtual processor identifier, or 0: translations are not tagged
+ * @write_log: where hardware logs dirty bits that it sets, 4 KiB, or NULL
+ * @logs_writes: it does
  * @flush: cached translations are void
  * @nmi_blocked: NMIs are masked for this entry
  * @step: this entry is for one instruction
@@ -86,6 +88,8 @@ struct vcpu_vmx {
 	unsigned long *msr_bitmap;
 	u8 *apic_page;
 	u16 vpid;
+	u64 *write_log;
+	bool logs_writes;
 	bool flush;
 	bool nmi_blocked;
 	bool step;
@@ -120,6 +124,8 @@ struct vmx_cpu {
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
 
 extern struct vmx_controls vmx_controls;
+
+#define VMX_WRITE_LOG_ENTRIES	512	/* filled from the last one down */
 
 /* Of the bits of CR0, those that the guest may change without an exit. */
 #define CR0_GUEST_OWNED	(X86_CR0_TS | X86_CR0_MP)
@@ -183,6 +189,8 @@ void vmx_teardown(void);
 int vmx_vcpu_create(struct kvm_vcpu *vcpu);
 void vmx_vcpu_destroy(struct kvm_vcpu *vcpu);
 void vmx_vcpu_reset(struct kvm_vcpu *vcpu);
+/* Secondary processor-based controls. */
+void vmx_write_secondary(struct vcpu_vmx *vmx);
 void vmx_trap_msr(struct kvm_vcpu *vcpu, u32 msr, bool read, bool write);
 
 /* enter.S: 0 after an exit; 1 when VMLAUNCH or VMRESUME has failed */
