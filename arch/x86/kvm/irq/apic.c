@@ -213,7 +213,7 @@ bool apic_hears_userspace(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_irq *irq = &vcpu->arch.irq;
 
-	return !irq->in_kernel || (irq->extint && vcpu->kvm->arch.irqs.where == IRQ_SPLIT);
+	return irq->extint && vcpu->kvm->arch.irqs.where == IRQ_SPLIT;
 }
 
 bool apic_offers(struct kvm_vcpu *vcpu)

@@ -220,7 +220,7 @@ long apic_set_vapic(struct kvm_vcpu *vcpu, void __user *argp);
 /* TPR and that copy: before an entry, and after an exit.  May sleep. */
 void apic_to_vapic(struct kvm_vcpu *vcpu);
 void apic_from_vapic(struct kvm_vcpu *vcpu);
-/* Would an interrupt of userspace's PICs reach the processor?  May be asked while asleep. */
+/* Would an interrupt of userspace's PICs reach the processor, by its LAPIC here?  Any time. */
 bool apic_hears_userspace(struct kvm_vcpu *vcpu);
 /* Does the controller, which is in the kernel, offer an interrupt?  May be asked while asleep. */
 bool apic_offers(struct kvm_vcpu *vcpu);
