@@ -187,8 +187,8 @@ extern struct backend_features backend_features;
  *	enter		run the guest once.  Interrupts off before and after.
  *	exit		say what happened.  Interrupts off, right after enter; decides nothing.
  *	flush_guest	all cached translations of this vCPU are void from its next entry on.
- *	log_writes	from the next entry on, log where hardware sets dirty bits, or not any more.
- *			vCPU thread; only with @logs_writes.
+ *	log_writes	from the next entry on, log where hardware sets dirty bits, or not any more,
+ *			as arch.logs_writes says.  vCPU thread; only with @logs_writes.
  *	take_written	the guest physical addresses that were logged since, and how many.  They are
  *			taken; valid until the next entry.  After every entry that logs.
  *	set_tsc		guest TSC = host TSC * @ratio + @offset; @ratio 0: not scaled.
@@ -216,7 +216,7 @@ extern struct backend_features backend_features;
 	OP(void, exit, (struct kvm_vcpu *vcpu, struct vm_exit *exit,		\
 			struct event_report *report))				\
 	OP(void, flush_guest, (struct kvm_vcpu *vcpu))				\
-	OP(void, log_writes, (struct kvm_vcpu *vcpu, bool on))			\
+	OP(void, log_writes, (struct kvm_vcpu *vcpu))				\
 	OP(unsigned int, take_written, (struct kvm_vcpu *vcpu, const u64 **gpa)) \
 	OP(void, set_tsc, (struct kvm_vcpu *vcpu, u64 offset, u64 ratio))	\
 	OP(void, dump, (struct kvm_vcpu *vcpu))

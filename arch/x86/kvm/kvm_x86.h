@@ -170,7 +170,7 @@ struct kvm_vcpu_arch {
 	bool has_run;			/* CPUID is settled */
 	bool shadow_restored;		/* the shadow was set, and the guest has not run */
 	bool step_delivers;		/* a debugger's step is a delivery, with this entry */
-	bool logs_writes;		/* as the backend was told last */
+	bool logs_writes;		/* hardware does, with backend_features.logs_writes */
 	bool quiet;			/* the backend's last orders: inject nothing, no windows */
 	bool pdptes_stale;		/* CR3 was set: see x86_reload_pdptes() */
 	hpa_t root;			/* the second-level table that hardware starts from */

@@ -118,7 +118,7 @@ static int serve_requests(struct kvm_vcpu *vcpu)
 		msr_traps(vcpu);
 	if (requests & KVM_REQ_LOG_WRITES) {
 		vcpu->arch.logs_writes = READ_ONCE(vcpu->kvm->logged_slots);
-		backend_call(log_writes)(vcpu, vcpu->arch.logs_writes);
+		backend_call(log_writes)(vcpu);
 	}
 	if (requests & KVM_REQ_CLOCK)
 		clock_serve(vcpu);

@@ -253,7 +253,7 @@ static void svm_flush_guest(struct kvm_vcpu *vcpu)
 }
 
 /* These processors have no log. */
-static void svm_log_writes(struct kvm_vcpu *vcpu, bool on)
+static void svm_log_writes(struct kvm_vcpu *vcpu)
 {
 }
 

@@ -217,15 +217,15 @@ void vmx_vcpu_destroy(struct kvm_vcpu *vcpu)
 	vcpu->arch.backend = NULL;
 }
 
-void vmx_write_secondary(struct vcpu_vmx *vmx)
+void vmx_write_secondary(struct kvm_vcpu *vcpu)
 {
 	u32 secondary = vmx_controls.word[WORD_SECONDARY];
 
-	if (!vmx->vpid)
+	if (!to_vmx(vcpu)->vpid)
 		secondary &= ~SECONDARY_EXEC_ENABLE_VPID;
 	if (vmx_controls.tsc_scaling)
 		secondary |= SECONDARY_EXEC_TSC_SCALING;
-	if (vmx->logs_writes)
+	if (vcpu->arch.logs_writes)
 		secondary |= SECONDARY_EXEC_ENABLE_PML;
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, secondary);
 }
@@ -235,7 +235,7 @@ static void write_controls(struct kvm_vcpu *vcpu)
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_controls.word[WORD_PIN]);
-	vmx_write_secondary(vmx);
+	vmx_write_secondary(vcpu);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_controls.word[WORD_EXIT]);
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmcs_write(EPT_POINTER, vcpu->arch.root | vmx_controls.eptp);

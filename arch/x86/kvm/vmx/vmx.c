@@ -271,15 +271,10 @@ static void vmx_set_root(struct kvm_vcpu *vcpu)
 	vmx->flush = true;
 }
 
-static void vmx_log_writes(struct kvm_vcpu *vcpu, bool on)
+static void vmx_log_writes(struct kvm_vcpu *vcpu)
 {
-	struct vcpu_vmx *vmx = to_vmx(vcpu);
-
-	if (vmx->logs_writes == on)
-		return;
-	vmx->logs_writes = on;
-	vmcs_get(vmx);
-	vmx_write_secondary(vmx);
+	vmcs_get(to_vmx(vcpu));
+	vmx_write_secondary(vcpu);
 	vmcs_put();
 }
 

@@ -66,7 +66,6 @@ struct vmx_host {
  * @apic_page: virtual-APIC page, of which only the task priority counts
  * @vpid: virtual processor identifier, or 0: translations are not tagged
  * @write_log: where hardware logs dirty bits that it sets, 4 KiB, or NULL
- * @logs_writes: it does
  * @flush: cached translations are void
  * @nmi_blocked: NMIs are masked for this entry
  * @step: this entry is for one instruction
@@ -89,7 +88,6 @@ struct vcpu_vmx {
 	u8 *apic_page;
 	u16 vpid;
 	u64 *write_log;
-	bool logs_writes;
 	bool flush;
 	bool nmi_blocked;
 	bool step;
@@ -190,7 +188,7 @@ int vmx_vcpu_create(struct kvm_vcpu *vcpu);
 void vmx_vcpu_destroy(struct kvm_vcpu *vcpu);
 void vmx_vcpu_reset(struct kvm_vcpu *vcpu);
 /* Secondary processor-based controls. */
-void vmx_write_secondary(struct vcpu_vmx *vmx);
+void vmx_write_secondary(struct kvm_vcpu *vcpu);
 void vmx_trap_msr(struct kvm_vcpu *vcpu, u32 msr, bool read, bool write);
 
 /* enter.S: 0 after an exit; 1 when VMLAUNCH or VMRESUME has failed */

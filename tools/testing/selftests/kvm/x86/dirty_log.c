@@ -495,6 +495,27 @@ static void *run_thread(void *arg)
 	return (void *)(long)(result ?: (int)vm->run->exit_reason);
 }
 
+/* The guest begins at @code, with RDI at @far. */
+static int begin(struct vm *vm, uint64_t code, uint64_t far, pthread_t *thread)
+{
+	struct kvm_regs regs = {
+		.rip = code, .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = STACK_TOP, .rdi = far,
+	};
+
+	vm_complete(vm);
+	return vcpu_ioctl(vm, KVM_SET_REGS, &regs) ?: pthread_create(thread, NULL, run_thread, vm);
+}
+
+/* In how many pages the copy is not what it should be. */
+static unsigned int different(const uint8_t *far, const uint8_t *copy)
+{
+	unsigned int i, pages = 0;
+
+	for (i = 0; i < MARCH_PAGES; i++)
+		pages += *(uint64_t *)(copy + i * PAGE) != *(uint64_t *)(far + i * PAGE);
+	return pages;
+}
+
 /* Fetches what the log names into the copy; the number of pages, or below 0. */
 static int fetch(struct vm *vm, uint8_t *from, uint8_t *to, bool manual)
 {
@@ -521,10 +542,7 @@ static int fetch(struct vm *vm, uint8_t *from, uint8_t *to, bool manual)
 TEST_F(march, moves_with_its_log)
 {
 	volatile uint64_t *progress = (uint64_t *)(self->vm->mem + DATA);
-	struct kvm_regs regs = {
-		.rip = GA(code_march), .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = STACK_TOP,
-	};
-	unsigned int i, spins, different = 0;
+	unsigned int i, spins;
 	uint64_t seen, far = FAR;
 	pthread_t thread;
 	void *result;
@@ -535,12 +553,9 @@ TEST_F(march, moves_with_its_log)
 			     self->far));
 	ASSERT_LE(0, fetch(self->vm, self->far, self->copy, variant->how));
 	for (i = 0; i < MOVES; i++) {
-		regs.rdi = far;
-		far ^= FAR / 2;
 		seen = *progress = 0;
-		vm_complete(self->vm);
-		ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
-		ASSERT_EQ(0, pthread_create(&thread, NULL, run_thread, self->vm));
+		ASSERT_EQ(0, begin(self->vm, GA(code_march), far, &thread));
+		far ^= FAR / 2;
 		for (spins = 0; spins < 5000 && *progress - seen < 20; spins++)
 			usleep(100 + 37 * i);
 		ASSERT_EQ(0, vm_slot(self->vm, 1, KVM_MEM_LOG_DIRTY_PAGES, far, MARCH_PAGES * PAGE,
@@ -549,10 +564,7 @@ TEST_F(march, moves_with_its_log)
 		ASSERT_EQ((void *)KVM_EXIT_MMIO, result);
 		ASSERT_LT(0, fetch(self->vm, self->far, self->copy, variant->how));
 	}
-	for (i = 0; i < MARCH_PAGES; i++)
-		different += *(uint64_t *)(self->copy + i * PAGE) !=
-			     *(uint64_t *)(self->far + i * PAGE);
-	EXPECT_EQ(0U, different);
+	EXPECT_EQ(0U, different(self->far, self->copy));
 }
 
 /* At RDI: writes to the page that DATA says, says so at DATA + 8, and waits for the next. */
@@ -574,10 +586,6 @@ GUEST(code_serve,
 TEST_F(march, is_known_at_once)
 {
 	volatile uint64_t *page = (uint64_t *)(self->vm->mem + DATA), *done = page + 1;
-	struct kvm_regs regs = {
-		.rip = GA(code_serve), .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = STACK_TOP,
-		.rdi = FAR,
-	};
 	uint64_t log[MARCH_PAGES / 64];
 	unsigned int i, spins;
 	pthread_t thread;
@@ -590,9 +598,7 @@ TEST_F(march, is_known_at_once)
 	memset(log, 0xff, sizeof(log));
 	if (variant->how & FULL)
 		ASSERT_EQ(0, clear_log(self->vm, 1, 0, MARCH_PAGES, log));
-	vm_complete(self->vm);
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, run_thread, self->vm));
+	ASSERT_EQ(0, begin(self->vm, GA(code_serve), FAR, &thread));
 	for (i = 1; i < 100; i++) {
 		*page = i % 7 + 1;
 		for (spins = 0; spins < 5000 && *done != *page; spins++)
@@ -610,11 +616,7 @@ TEST_F(march, is_known_at_once)
 TEST_F(march, misses_no_write)
 {
 	volatile uint64_t *progress = (uint64_t *)(self->vm->mem + DATA);
-	struct kvm_regs regs = {
-		.rip = GA(code_march), .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = STACK_TOP,
-		.rdi = FAR,
-	};
-	unsigned int i, spins, different = 0;
+	unsigned int i, spins;
 	uint64_t seen;
 	pthread_t thread;
 	void *result;
@@ -622,9 +624,7 @@ TEST_F(march, misses_no_write)
 	if (variant->how)
 		NEED_MANUAL(variant->how);
 	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, FAR, MARCH_PAGES * PAGE, self->far));
-	vm_complete(self->vm);
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, run_thread, self->vm));
+	ASSERT_EQ(0, begin(self->vm, GA(code_march), FAR, &thread));
 	for (spins = 0; spins < 5000 && *progress < MARCH_PAGES; spins++)
 		usleep(1000);
 	/* the log begins under the running guest, with all its pages mapped and writable */
@@ -642,10 +642,7 @@ TEST_F(march, misses_no_write)
 	ASSERT_EQ(0, pthread_join(thread, &result));
 	EXPECT_EQ((void *)KVM_EXIT_IO, result);
 	EXPECT_LT(0, fetch(self->vm, self->far, self->copy, variant->how));
-	for (i = 0; i < MARCH_PAGES; i++)
-		different += *(uint64_t *)(self->copy + i * PAGE) !=
-			     *(uint64_t *)(self->far + i * PAGE);
-	EXPECT_EQ(0U, different);
+	EXPECT_EQ(0U, different(self->far, self->copy));
 	EXPECT_LE(MARCH_PAGES + 20ULL * 150, *progress);
 	EXPECT_EQ(0, fetch(self->vm, self->far, self->copy, variant->how));
 }
