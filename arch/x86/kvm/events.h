@@ -217,6 +217,9 @@ static inline u32 events_flags(const struct event_abi *abi)
  */
 #define EVENTS_WAITING	(GENMASK_ULL(47, 0) | (u64)KVM_MP_STATE_SIPI_RECEIVED << 48)
 
+static_assert(offsetof(struct vcpu_events, mp_state) == offsetof(struct vcpu_events, waiting) + 6);
+static_assert(offsetof(struct vcpu_events, in_smm) == offsetof(struct vcpu_events, waiting) + 7);
+
 /* Is there nothing at all to decide on?  The common case of an exit; in SMM an image says so. */
 static inline bool events_idle(const struct vcpu_events *ev)
 {

@@ -438,22 +438,21 @@ static int vcpu_wait(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->arch.events;
 	struct event_gates gates;
-	struct event_plan plan;
+	struct event_plan plan = {};
+	bool halted;
 	u8 page;
 
 	drain_inbox(vcpu);
 	gates = run_gates(vcpu);
 	if (!events_wake(ev, &gates))
 		return vcpu_sleep(vcpu);
+	halted = ev->mp_state == KVM_MP_STATE_HALTED;
+	if (!halted || unlikely(ev->smi_pending))
+		plan = events_plan(ev, &gates);
 	/* SMRAM says that it was halted; all else finds it behind its HLT */
-	if (likely(ev->mp_state == KVM_MP_STATE_HALTED && !ev->smi_pending)) {
-		ev->mp_state = KVM_MP_STATE_RUNNABLE;
-		return TO_GUEST;
-	}
-	plan = events_plan(ev, &gates);
 	if (plan.smi)
 		smm_enter(vcpu);
-	else if (ev->mp_state == KVM_MP_STATE_HALTED)
+	else if (halted)
 		ev->mp_state = KVM_MP_STATE_RUNNABLE;
 	else if (ev->shutdown)
 		return early_exit(vcpu, &gates);
