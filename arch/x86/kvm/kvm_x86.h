@@ -196,8 +196,9 @@ struct kvm_vcpu_arch {
 #define INBOX_TIMER		BIT(4)	/* the LAPIC's timer has rung */
 #define INBOX_PIC		BIT(5)	/* the PICs' output is to be looked at */
 #define INBOX_SMI		BIT(6)
+#define INBOX_NMI_TOO		BIT(7)	/* a second one */
 /* Those of events.h. */
-#define INBOX_EVENTS		(INBOX_NMI | INBOX_INIT | INBOX_SIPI | INBOX_SMI)
+#define INBOX_EVENTS		(INBOX_NMI | INBOX_NMI_TOO | INBOX_INIT | INBOX_SIPI | INBOX_SMI)
 #define INBOX_SIPI_SHIFT	24
 #define INBOX_SIPI_VECTOR	(0xffu << INBOX_SIPI_SHIFT)
 

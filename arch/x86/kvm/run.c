@@ -73,6 +73,8 @@ void run_hear(struct vcpu_events *ev, u32 notes)
 {
 	if (notes & INBOX_NMI)
 		events_nmi(ev);
+	if (notes & INBOX_NMI_TOO)
+		events_nmi(ev);
 	if (notes & INBOX_SMI)
 		events_smi(ev);
 	if (notes & INBOX_INIT)

@@ -24,6 +24,14 @@ static void leave_note(struct kvm_vcpu *vcpu, u32 note)
 	kvm_vcpu_kick(vcpu);
 }
 
+/* One may come while another is taken, and one wait behind it: the inbox has room for two. */
+static void send_nmi(struct kvm_vcpu *vcpu)
+{
+	if (atomic_fetch_or(INBOX_NMI, &vcpu->arch.inbox) & INBOX_NMI)
+		atomic_or(INBOX_NMI_TOO, &vcpu->arch.inbox);
+	kvm_vcpu_kick(vcpu);
+}
+
 /* What came before it is void, so that a SIPI in the inbox is always one behind an INIT there. */
 static void send_init(struct kvm_vcpu *vcpu)
 {
@@ -57,7 +65,7 @@ static int deliver(struct kvm_vcpu *vcpu, const struct irq_msg *msg)
 	case MSG_LOWEST:
 		return apic_post(vcpu, msg->vector, msg->level);
 	case MSG_NMI:
-		leave_note(vcpu, INBOX_NMI);
+		send_nmi(vcpu);
 		return 1;
 	case MSG_SMI:
 		leave_note(vcpu, INBOX_SMI);

@@ -264,6 +264,29 @@ TEST_F(apic, ipi_nmi)
 	EXPECT_EQ(0, COUNT(0, 2));
 }
 
+/* One goes out and one waits behind it, whatever the other vCPU does meanwhile. */
+TEST_F(apic, ipi_two_nmis)
+{
+	ENABLE(0);
+	ENABLE(1);
+	S(1, OPEN, 0, 0);
+	IPI(0, 1, ICR_NMI);
+	IPI(0, 1, ICR_NMI);
+	S(0, OUT, PORT_MARK, 0);
+	ASSERT_EQ(0, machine_start(self->m, 0));
+	ASSERT_EQ(PORT_MARK, vm_run_out(&self->m->cpu[0]));
+	ASSERT_EQ(0, machine_start(self->m, 1));
+	ASSERT_EQ(PORT_DONE, vm_run_out(&self->m->cpu[1]));
+	EXPECT_EQ(2, COUNT(1, 2));
+}
+
+/* The PICs are wired to the boot processor; the others' LINT0 comes out of reset masked. */
+TEST_F(apic, lint0_of_the_others)
+{
+	EXPECT_EQ(LVT_EXTINT, lapic_get(&self->m->cpu[0], APIC_LINT0));
+	EXPECT_EQ(LVT_MASKED, lapic_get(&self->m->cpu[1], APIC_LINT0));
+}
+
 TEST_F(apic, self_ipi_register)
 {
 	if (!variant->x2)
