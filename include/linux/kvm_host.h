@@ -219,6 +219,7 @@ struct kvm {
 	/* irqfd_lock, which comes with that of an eventfd and with interrupts off */
 	spinlock_t irqfd_lock;
 	struct list_head irqfds;
+	atomic_t irqfds_ending;		/* their eventfds were closed; one may begin under the lock */
 
 	/* the page is set once, and userspace's to write; coalesced_lock: putting an entry in */
 	spinlock_t coalesced_lock;
@@ -480,6 +481,7 @@ int kvm_arch_check_slot(struct kvm *kvm, const struct kvm_memslot *slot);
  * Return: as kvm_irq_level.status, below 0 when nobody has taken it.
  */
 int kvm_arch_set_irq(struct kvm *kvm, int source_id, u32 gsi, int level, bool line_status);
-bool kvm_arch_irqchip_in_kernel(struct kvm *kvm);	/* is there a controller for an irqfd? */
+/* Are there controllers for an irqfd?  For resampling, ones whose EOIs are known here? */
+bool kvm_arch_irqfd_ok(struct kvm *kvm, bool resample);
 
 #endif /* LINUX_KVM_HOST_H */

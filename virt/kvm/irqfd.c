@@ -86,6 +86,7 @@ static void irqfd_closed(struct irqfd *p)
 	/* else somebody ends it already, who waits for this lock of the eventfd's */
 	if (!list_empty(&p->list)) {
 		list_del_init(&p->list);
+		atomic_inc(&p->kvm->irqfds_ending);
 		queue_work(irqfd_ends, &p->end);
 	}
 	spin_unlock_irqrestore(&p->kvm->irqfd_lock, flags);
@@ -167,6 +168,9 @@ static void irqfd_end_work(struct work_struct *work)
 	mutex_lock(&kvm->io_lock);
 	irqfd_end(p);
 	mutex_unlock(&kvm->io_lock);
+	/* the VM may be gone behind this; its address only is used */
+	if (atomic_dec_and_test(&kvm->irqfds_ending))
+		wake_up_var(&kvm->irqfds_ending);
 }
 
 /* Takes the first one out of the list that raises @gsi by this eventfd, or any (@ctx NULL). */
@@ -210,8 +214,8 @@ void kvm_irqfd_destroy(struct kvm *kvm)
 	while ((p = irqfd_pick(kvm, NULL, 0)))
 		irqfd_end(p);
 	mutex_unlock(&kvm->io_lock);
-	/* those whose eventfd was closed before */
-	flush_workqueue(irqfd_ends);
+	/* those whose eventfd was closed before; another VM's may take as long as its userspace likes */
+	wait_var_event(&kvm->irqfds_ending, !atomic_read(&kvm->irqfds_ending));
 }
 
 /*
@@ -322,7 +326,7 @@ static int irqfd_assign(struct kvm *kvm, const struct kvm_irqfd *args)
 	struct fd fd;
 	int err;
 
-	if (!kvm_arch_irqchip_in_kernel(kvm))
+	if (!kvm_arch_irqfd_ok(kvm, args->flags & KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
 	fd = fdget(args->fd);
 	if (!fd.file)

@@ -131,6 +131,12 @@ static struct dentry *stats_dir(const char *name, struct dentry *parent, struct 
 	struct dentry *dir;
 	int i;
 
+	/* a vCPU keeps its VM when the VM's descriptor, which the name has, is another's already */
+	dir = debugfs_lookup(name, parent);
+	if (dir) {
+		dput(dir);
+		return NULL;
+	}
 	dir = debugfs_create_dir(name, parent);
 	if (IS_ERR(dir))
 		return NULL;

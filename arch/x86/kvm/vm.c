@@ -278,12 +278,20 @@ long kvm_arch_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 
 int kvm_arch_vm_create(struct kvm *kvm, unsigned long type)
 {
+	int r;
+
 	if (type)
 		return -EINVAL;
 	spin_lock_init(&kvm->arch.tsc_lock);
 	clock_vm_create(kvm);
 	kvm->arch.default_tsc_khz = tsc_khz;
-	return tdp_vm_init(kvm);
+	r = irq_vm_create(kvm);
+	if (r)
+		return r;
+	r = tdp_vm_init(kvm);
+	if (r)
+		irq_vm_destroy(kvm);
+	return r;
 }
 
 /* The PIT's clock rings for vCPUs: they have to be there. */
@@ -295,7 +303,7 @@ void kvm_arch_vm_quiesce(struct kvm *kvm)
 void kvm_arch_vm_destroy(struct kvm *kvm)
 {
 	chips_destroy(kvm);
-	irq_free(kvm);
+	irq_vm_destroy(kvm);
 	tdp_vm_destroy(kvm);
 	msr_filter_destroy(kvm);
 }

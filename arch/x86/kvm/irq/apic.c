@@ -250,13 +250,13 @@ static void tell_eoi(struct kvm_vcpu *vcpu, u8 vector)
 		chips_eoi(kvm, vector);
 		return;
 	}
-	idx = srcu_read_lock(&kvm->srcu);
-	routes = srcu_dereference(kvm->arch.irqs.routes, &kvm->srcu);
+	idx = srcu_read_lock(&kvm->arch.irqs.srcu);
+	routes = srcu_dereference(kvm->arch.irqs.routes, &kvm->arch.irqs.srcu);
 	if (routes && test_bit(vector, routes->level_vectors)) {
 		__set_bit(vector, irq->eois);
 		irq->eoi_waits = true;
 	}
-	srcu_read_unlock(&kvm->srcu, idx);
+	srcu_read_unlock(&kvm->arch.irqs.srcu, idx);
 }
 
 bool apic_tells(struct kvm_vcpu *vcpu)

@@ -218,15 +218,15 @@ static int set_gsi(struct kvm *kvm, u32 gsi, enum irq_source source, bool high)
 	unsigned int i;
 	int idx, r = -1, one;
 
-	idx = srcu_read_lock(&kvm->srcu);
-	routes = srcu_dereference(kvm->arch.irqs.routes, &kvm->srcu);
+	idx = srcu_read_lock(&kvm->arch.irqs.srcu);
+	routes = srcu_dereference(kvm->arch.irqs.routes, &kvm->arch.irqs.srcu);
 	for (i = 0; routes && gsi < routes->gsis &&
 	     i < routes->first[gsi + 1] - routes->first[gsi]; i++) {
 		one = follow(kvm, &routes->route[routes->first[gsi] + i], source, high);
 		if (one >= 0)
 			r = max(r, 0) + one;
 	}
-	srcu_read_unlock(&kvm->srcu, idx);
+	srcu_read_unlock(&kvm->arch.irqs.srcu, idx);
 	return r;
 }
 
@@ -241,9 +241,14 @@ u8 irq_where(struct kvm *kvm)
 	return smp_load_acquire(&kvm->arch.irqs.where);
 }
 
-bool kvm_arch_irqchip_in_kernel(struct kvm *kvm)
+static bool in_kernel(struct kvm *kvm)
 {
 	return irq_where(kvm) != IRQ_USERSPACE;
+}
+
+bool kvm_arch_irqfd_ok(struct kvm *kvm, bool resample)
+{
+	return resample ? irq_where(kvm) == IRQ_KERNEL : in_kernel(kvm);
 }
 
 void irq_acked(struct kvm *kvm, unsigned int chip, unsigned int pin)
@@ -251,14 +256,14 @@ void irq_acked(struct kvm *kvm, unsigned int chip, unsigned int pin)
 	struct irq_routes *routes;
 	int idx, gsi;
 
-	idx = srcu_read_lock(&kvm->srcu);
-	routes = srcu_dereference(kvm->arch.irqs.routes, &kvm->srcu);
+	idx = srcu_read_lock(&kvm->arch.irqs.srcu);
+	routes = srcu_dereference(kvm->arch.irqs.routes, &kvm->arch.irqs.srcu);
 	gsi = routes ? routes->gsi_of[chip][pin] : -1;
 	if (gsi >= 0) {
 		pit_acked(kvm, gsi);
 		kvm_notify_acked_gsi(kvm, gsi);
 	}
-	srcu_read_unlock(&kvm->srcu, idx);
+	srcu_read_unlock(&kvm->arch.irqs.srcu, idx);
 }
 
 /*
@@ -339,7 +344,7 @@ static void publish_routes(struct kvm *kvm, struct irq_routes *routes)
 	rcu_assign_pointer(kvm->arch.irqs.routes, routes);
 	if (!old)
 		return;
-	synchronize_srcu_expedited(&kvm->srcu);
+	synchronize_srcu_expedited(&kvm->arch.irqs.srcu);
 	free_routes(old);
 }
 
@@ -371,9 +376,15 @@ int irq_routes_empty(struct kvm *kvm)
 	return set_routes(kvm, NULL, 0);
 }
 
-void irq_free(struct kvm *kvm)
+int irq_vm_create(struct kvm *kvm)
+{
+	return init_srcu_struct(&kvm->arch.irqs.srcu);
+}
+
+void irq_vm_destroy(struct kvm *kvm)
 {
 	free_routes(rcu_dereference_protected(kvm->arch.irqs.routes, true));
+	cleanup_srcu_struct(&kvm->arch.irqs.srcu);
 }
 
 /* Of one GSI's routes, each may stand beside each.  Few of the GSIs have more than one. */
@@ -433,7 +444,7 @@ long irq_set_routing(struct kvm *kvm, void __user *argp)
 
 	if (copy_from_user(&head, argp, sizeof(head)))
 		return -EFAULT;
-	if (head.nr > ROUTE_MAX_GSIS || head.flags || !kvm_arch_irqchip_in_kernel(kvm))
+	if (head.nr > ROUTE_MAX_GSIS || head.flags || !in_kernel(kvm))
 		return -EINVAL;
 	entries = vmemdup_user(user->entries, array_size(sizeof(*entries), head.nr));
 	if (IS_ERR(entries))
@@ -458,7 +469,7 @@ long irq_signal_msi(struct kvm *kvm, void __user *argp)
 
 	if (copy_from_user(&msi, argp, sizeof(msi)))
 		return -EFAULT;
-	if (!kvm_arch_irqchip_in_kernel(kvm))
+	if (!in_kernel(kvm))
 		return -EINVAL;
 	r = route_parse_msi(&msi, &rules, &route);
 	/* that nobody takes it is the guest's doing, and no error of the VMM's */
@@ -471,7 +482,7 @@ long irq_line(struct kvm *kvm, void __user *argp, bool status)
 
 	if (copy_from_user(&level, argp, sizeof(level)))
 		return -EFAULT;
-	if (!kvm_arch_irqchip_in_kernel(kvm))
+	if (!in_kernel(kvm))
 		return -ENXIO;
 	level.status = set_gsi(kvm, level.irq, IRQ_SOURCE_USERSPACE, level.level);
 	if (!status)

@@ -111,6 +111,9 @@ struct irq_pit;		/* timer.c: the PIT */
  * @wide_ids: KVM_X2APIC_API_USE_32BIT_IDS
  * @wide_broadcast: KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK
  * @routes: NULL without controllers
+ * @srcu: of their readers, who do not sleep: kvm->srcu's may, for as long as userspace likes
+ * @tick_vector: by which the IOAPIC sent the PIT's last interrupt; 0: its service has ended.  The
+ *		lock of chips.c, but for its end
  * @turn: which of several vCPUs takes a lowest-priority message
  */
 struct kvm_irqs {
@@ -125,8 +128,10 @@ struct kvm_irqs {
 
 	/* kvm->lock writes, SRCU reads */
 	struct irq_routes __rcu *routes;
+	struct srcu_struct srcu;
 
 	/* anybody */
+	u8 tick_vector;
 	atomic_t turn;
 };
 
@@ -150,7 +155,8 @@ u8 irq_where(struct kvm *kvm);	/* enum irq_where; with what belongs to it */
 /* Routes: the VM's own defaults, none, or userspace's.  kvm->lock held; 0 or negative errno. */
 int irq_routes_default(struct kvm *kvm);
 int irq_routes_empty(struct kvm *kvm);
-void irq_free(struct kvm *kvm);
+int irq_vm_create(struct kvm *kvm);
+void irq_vm_destroy(struct kvm *kvm);
 long irq_set_routing(struct kvm *kvm, void __user *argp);
 long irq_signal_msi(struct kvm *kvm, void __user *argp);
 long irq_line(struct kvm *kvm, void __user *argp, bool status);

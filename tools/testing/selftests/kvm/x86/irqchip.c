@@ -5,6 +5,7 @@
  * controllers behind it; what userspace reads and writes of all of it; and
  * which error each call gives.
  */
+#include <sys/eventfd.h>
 #include <pthread.h>
 #include <unistd.h>
 #include "kvm_test.h"
@@ -665,12 +666,20 @@ TEST_F(split, errors)
 {
 	struct vm *vm = &self->m->cpu[0];
 	struct kvm_irq_routing_entry route = { .type = KVM_IRQ_ROUTING_IRQCHIP };
+	struct kvm_irqfd irqfd = { .gsi = 3, .flags = KVM_IRQFD_FLAG_RESAMPLE };
 	struct kvm_irqchip chip = { 0 };
 
 	EXPECT_EQ(-ENXIO, vm_ioctl(vm, KVM_GET_IRQCHIP, &chip));
 	EXPECT_EQ(-ENXIO, vm_ioctl(vm, KVM_SET_IRQCHIP, &chip));
 	EXPECT_EQ(-EINVAL, set_routes(self->m, &route, 1));
 	EXPECT_EQ(-EEXIST, vm_ioctl(vm, KVM_CREATE_IRQCHIP, NULL));
+	/* userspace's IOAPIC gets the EOIs: nobody here could resample */
+	irqfd.fd = eventfd(0, 0);
+	irqfd.resamplefd = irqfd.fd;
+	EXPECT_EQ(-EINVAL, vm_ioctl(vm, KVM_IRQFD, &irqfd));
+	irqfd.flags = 0;
+	EXPECT_EQ(0, vm_ioctl(vm, KVM_IRQFD, &irqfd));
+	close(irqfd.fd);
 }
 
 TEST_HARNESS_MAIN
