@@ -244,7 +244,7 @@ static int set_tsc_deadline(struct kvm_vcpu *vcpu, const struct row *row, struct
 {
 	if (!at->outside && !vcpu->arch.cpuid.has_tsc_deadline)
 		return -EINVAL;
-	apic_set_tsc_deadline(vcpu, data);
+	apic_set_tsc_deadline(vcpu, data, at->outside);
 	return 0;
 }
 
@@ -669,7 +669,7 @@ void msr_reset(struct kvm_vcpu *vcpu)
 	if (mcg_cap)
 		msr_setup_mce(vcpu, mcg_cap);
 	msrs->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
-			  (vcpu->id == vcpu->kvm->arch.irqs.boot_id ? MSR_IA32_APICBASE_BSP : 0);
+			  (irq_is_boot(vcpu) ? MSR_IA32_APICBASE_BSP : 0);
 	msrs->misc_enable = MISC_ENABLE_RESET;
 	msrs->smbase = SMM_RESET_BASE;
 	msrs->ucode_rev = UCODE_REVISION;

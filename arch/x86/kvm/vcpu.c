@@ -130,7 +130,7 @@ void vcpu_init(struct kvm_vcpu *vcpu)
 
 	state_need(vcpu, STATE_CR | STATE_SYS);
 	state_init(&arch->state);
-	events_initialised(&arch->events, vcpu->id == vcpu->kvm->arch.irqs.boot_id);
+	events_initialised(&arch->events, irq_is_boot(vcpu));
 	arch->io.owner = IO_NOBODY;
 	arch->quiet = false;
 	debug_reset(vcpu);
@@ -164,7 +164,7 @@ int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
 	apic_create(vcpu);
 	vcpu_reset(vcpu);
 	/* without an APIC in the kernel nobody here could start the others */
-	if (vcpu->arch.irq.in_kernel && vcpu->id != vcpu->kvm->arch.irqs.boot_id)
+	if (vcpu->arch.irq.in_kernel && !irq_is_boot(vcpu))
 		vcpu->arch.events.mp_state = KVM_MP_STATE_UNINITIALIZED;
 	r = time_create(vcpu);
 	if (r)

@@ -281,6 +281,15 @@ bool apic_tells(struct kvm_vcpu *vcpu)
 	return true;
 }
 
+/* The PIT's is an edge, of whose end an IOAPIC hears nothing, but the PIT has to. */
+static void look_for_tick(struct kvm *kvm, u8 ended)
+{
+	if (likely(ended != READ_ONCE(kvm->arch.irqs.tick_vector)))
+		return;
+	WRITE_ONCE(kvm->arch.irqs.tick_vector, 0);
+	pit_acked(kvm, PIT_GSI);
+}
+
 static void carry_out(struct kvm_vcpu *vcpu, const struct lapic_effects *effects)
 {
 	struct vcpu_irq *irq = &vcpu->arch.irq;
@@ -292,6 +301,8 @@ static void carry_out(struct kvm_vcpu *vcpu, const struct lapic_effects *effects
 		chips_apic_enabled(vcpu->kvm);
 	if (effects->what & LAPIC_TELL_EOI)
 		tell_eoi(vcpu, effects->vector);
+	if (effects->vector)
+		look_for_tick(vcpu->kvm, effects->vector);
 	if (effects->what & LAPIC_TIMER)
 		timer_arm(vcpu);
 	if (effects->what & LAPIC_SEND)
@@ -373,9 +384,13 @@ u64 apic_tsc_deadline(struct kvm_vcpu *vcpu)
 	return vcpu->arch.irq.in_kernel ? lapic_tsc_deadline(&vcpu->arch.irq.lapic) : 0;
 }
 
-void apic_set_tsc_deadline(struct kvm_vcpu *vcpu, u64 tsc)
+void apic_set_tsc_deadline(struct kvm_vcpu *vcpu, u64 tsc, bool outside)
 {
-	if (vcpu->arch.irq.in_kernel && lapic_set_tsc_deadline(&vcpu->arch.irq.lapic, tsc))
+	struct lapic *lapic = &vcpu->arch.irq.lapic;
+
+	if (!vcpu->arch.irq.in_kernel)
+		return;
+	if (outside ? lapic_restore_tsc_deadline(lapic, tsc) : lapic_set_tsc_deadline(lapic, tsc))
 		timer_arm(vcpu);
 }
 
@@ -392,7 +407,8 @@ void apic_base_changed(struct kvm_vcpu *vcpu)
 
 void apic_features_changed(struct kvm_vcpu *vcpu)
 {
-	vcpu->arch.irq.lapic.features = LAPIC_LINT0_EXTINT |
+	/* the PICs' interrupts are the boot processor's */
+	vcpu->arch.irq.lapic.features = (irq_is_boot(vcpu) ? LAPIC_LINT0_EXTINT : 0) |
 		(vcpu->arch.cpuid.has_tsc_deadline ? LAPIC_HAS_TSC_DEADLINE : 0) |
 		(vcpu->arch.msrs.mcg_cap & MCG_CMCI_P ? LAPIC_HAS_CMCI : 0);
 }
@@ -535,7 +551,7 @@ int apic_create(struct kvm_vcpu *vcpu)
 	hrtimer_init(&irq->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
 	irq->timer.function = timer_rings;
 	seqcount_init(&irq->seq);
-	irq->lapic.features = LAPIC_LINT0_EXTINT;
+	apic_features_changed(vcpu);
 	irq->in_kernel = vcpu->kvm->arch.irqs.where != IRQ_USERSPACE;
 	return 0;
 }

@@ -23,6 +23,7 @@
  * @ioapic:	the IOAPIC
  * @pic_sources: which enum irq_source assert a line
  * @ioapic_sources: the same
+ * @tick_pin: where the PIT's last interrupt came in
  */
 struct irq_chips {
 	/* set once */
@@ -36,6 +37,7 @@ struct irq_chips {
 	struct ioapic ioapic;
 	u8 pic_sources[PIC_LINES];
 	u8 ioapic_sources[IOAPIC_PINS];
+	u8 tick_pin;
 };
 
 static struct irq_chips *chips_of(struct kvm *kvm)
@@ -92,27 +94,16 @@ int chips_set_pic(struct kvm *kvm, unsigned int line, enum irq_source source, bo
 {
 	struct irq_chips *chips = chips_of(kvm);
 	unsigned long flags;
-	bool taken;
+	int r;
 
 	raw_spin_lock_irqsave(&chips->lock, flags);
 	high = drive(&chips->pic_sources[line], source, high);
-	taken = pic_set_line(&chips->pic, line, high);
+	r = pic_set_line(&chips->pic, line, high);
+	if (!r && pic_masked(&chips->pic, line))
+		r = -1;
 	tell_output(chips);
 	raw_spin_unlock_irqrestore(&chips->lock, flags);
-	return taken;
-}
-
-bool chips_pic_serves(struct kvm *kvm, unsigned int line)
-{
-	struct irq_chips *chips = chips_of(kvm);
-	const struct pic_chip *chip = &chips->pic.chips[line / 8];
-	unsigned long flags;
-	bool serves;
-
-	raw_spin_lock_irqsave(&chips->lock, flags);
-	serves = ((chip->irr & ~chip->imr) | chip->isr) >> line % 8 & 1;
-	raw_spin_unlock_irqrestore(&chips->lock, flags);
-	return serves;
+	return r;
 }
 
 bool chips_pic_output(struct kvm *kvm)
@@ -205,14 +196,53 @@ int chips_set_ioapic(struct kvm *kvm, unsigned int pin, enum irq_source source, 
 {
 	struct irq_chips *chips = chips_of(kvm);
 	unsigned long flags;
-	int r = high ? 0 : 1;
+	u8 vector, *tick = &kvm->arch.irqs.tick_vector;
+	int r = 1;
 
 	raw_spin_lock_irqsave(&chips->lock, flags);
 	high = drive(&chips->ioapic_sources[pin], source, high);
-	if (ioapic_set_line(&chips->ioapic, pin, high))
+	vector = ioapic_vector(&chips->ioapic, pin);
+	if (ioapic_set_line(&chips->ioapic, pin, high)) {
+		if (source == IRQ_SOURCE_PIT) {
+			chips->tick_pin = pin;
+			WRITE_ONCE(*tick, vector);	/* its EOI may come before serve() is back */
+		}
 		r = serve(chips, BIT(pin));
+		if (source == IRQ_SOURCE_PIT && r < 0)
+			WRITE_ONCE(*tick, 0);
+	} else if (high) {
+		r = vector ? 0 : -1;
+	}
 	raw_spin_unlock_irqrestore(&chips->lock, flags);
 	return r;
+}
+
+/* Does any vCPU take what the PICs have? */
+static bool pics_are_heard(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	int i;
+
+	kvm_for_each_vcpu(i, vcpu, kvm)
+		if (READ_ONCE(vcpu->arch.irq.hears_extint))
+			return true;
+	return false;
+}
+
+bool chips_hold_tick(struct kvm *kvm)
+{
+	struct irq_chips *chips = chips_of(kvm);
+	const struct pic_chip *pic = &chips->pic.chips[0];
+	u8 vector = READ_ONCE(kvm->arch.irqs.tick_vector);
+	unsigned long flags;
+	bool holds;
+
+	raw_spin_lock_irqsave(&chips->lock, flags);
+	holds = pic->isr & BIT(PIT_LINE) ||
+		(pic->irr & ~pic->imr & BIT(PIT_LINE) && pics_are_heard(kvm)) ||
+		(vector && vector == ioapic_vector(&chips->ioapic, chips->tick_pin));
+	raw_spin_unlock_irqrestore(&chips->lock, flags);
+	return holds;
 }
 
 void chips_eoi(struct kvm *kvm, u8 vector)

@@ -225,17 +225,11 @@ u32 ioapic_eoi(struct ioapic *ioapic, u8 vector)
 	return pins;
 }
 
-void ioapic_vectors(const struct ioapic *ioapic, u64 vectors[4])
+u8 ioapic_vector(const struct ioapic *ioapic, unsigned int pin)
 {
-	unsigned int pin;
+	u64 entry = ioapic->redir[pin];
 
-	memset(vectors, 0, 4 * sizeof(*vectors));
-	for (pin = 0; pin < IOAPIC_PINS; pin++) {
-		u8 vector = ioapic->redir[pin] & REDIR_VECTOR;
-
-		if (is_level(ioapic->redir[pin]))
-			vectors[vector / 64] |= BIT_ULL(vector % 64);
-	}
+	return can_send(entry) && has_vector(entry) ? entry & REDIR_VECTOR : 0;
 }
 
 void ioapic_get_state(const struct ioapic *ioapic, struct kvm_ioapic_state *state)

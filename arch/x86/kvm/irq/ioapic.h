@@ -136,11 +136,13 @@ void ioapic_refused(struct ioapic *ioapic, unsigned int pin);
 u32 ioapic_eoi(struct ioapic *ioapic, u8 vector);
 
 /**
- * ioapic_vectors - of which vectors does this want to be told the EOI?
+ * ioapic_vector - which vector does a pin raise?
  * @ioapic: of this
- * @vectors: out: a bit for each vector, bit 0 of vectors[0] is vector 0
+ * @pin: 0 to IOAPIC_PINS - 1
+ *
+ * Return: the vector; 0 if the pin is masked, or raises what has none (NMI, ...).
  */
-void ioapic_vectors(const struct ioapic *ioapic, u64 vectors[4]);
+u8 ioapic_vector(const struct ioapic *ioapic, unsigned int pin);
 
 /**
  * ioapic_get_state - KVM_GET_IRQCHIP

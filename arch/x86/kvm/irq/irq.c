@@ -490,6 +490,11 @@ long irq_line(struct kvm *kvm, void __user *argp, bool status)
 	return copy_to_user(argp, &level, sizeof(level)) ? -EFAULT : 0;
 }
 
+bool irq_is_boot(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->id == vcpu->kvm->arch.irqs.boot_id;
+}
+
 long irq_set_boot_id(struct kvm *kvm, unsigned long id)
 {
 	long r = 0;

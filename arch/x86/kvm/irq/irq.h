@@ -160,6 +160,7 @@ void irq_vm_destroy(struct kvm *kvm);
 long irq_set_routing(struct kvm *kvm, void __user *argp);
 long irq_signal_msi(struct kvm *kvm, void __user *argp);
 long irq_line(struct kvm *kvm, void __user *argp, bool status);
+bool irq_is_boot(const struct kvm_vcpu *vcpu);		/* the boot processor? */
 long irq_set_boot_id(struct kvm *kvm, unsigned long id);
 long irq_enable_split(struct kvm *kvm, u64 pins);
 long irq_enable_x2apic_api(struct kvm *kvm, u64 flags);
@@ -178,8 +179,8 @@ long chips_set(struct kvm *kvm, void __user *argp);
 int chips_set_pic(struct kvm *kvm, unsigned int line, enum irq_source source, bool high);
 int chips_set_ioapic(struct kvm *kvm, unsigned int pin, enum irq_source source, bool high);
 void chips_eoi(struct kvm *kvm, u8 vector);		/* a LAPIC broadcasts; its vCPU's thread */
-/* Is this line waiting, or in service?  Then its end will be told. */
-bool chips_pic_serves(struct kvm *kvm, unsigned int line);
+/* Is the PIT's last interrupt on its way, or in service?  Then its end will be told. */
+bool chips_hold_tick(struct kvm *kvm);
 /* A level-triggered message that was accepted on a LAPIC's behalf is lost; its vCPU's thread. */
 void chips_refused(struct kvm *kvm, u8 vector);
 /* A LAPIC has begun to accept: what was refused is offered again. */
@@ -197,6 +198,9 @@ long pit_set(struct kvm *kvm, void __user *argp, bool new);
 long pit_reinject(struct kvm *kvm, void __user *argp);
 void pit_acked(struct kvm *kvm, u32 gsi);		/* a GSI has been served */
 
+#define PIT_GSI		0
+#define PIT_LINE	0	/* of the PICs, by default */
+
 /*
  * apic.c - a vCPU's local APIC; its thread unless said otherwise
  */
@@ -213,7 +217,7 @@ void apic_access(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, void *data,
 int apic_msr_get(struct kvm_vcpu *vcpu, u32 msr, u64 *data);	/* 0x800 and up; 0 or -EINVAL */
 int apic_msr_set(struct kvm_vcpu *vcpu, u32 msr, u64 data);
 u64 apic_tsc_deadline(struct kvm_vcpu *vcpu);
-void apic_set_tsc_deadline(struct kvm_vcpu *vcpu, u64 tsc);
+void apic_set_tsc_deadline(struct kvm_vcpu *vcpu, u64 tsc, bool outside);
 void apic_features_changed(struct kvm_vcpu *vcpu);	/* CPUID, MCG_CAP */
 void apic_base_changed(struct kvm_vcpu *vcpu);
 void apic_set_cr8(struct kvm_vcpu *vcpu, u64 cr8);

@@ -229,14 +229,13 @@ struct lapic_effects lapic_eoi(struct lapic *lapic)
 	*vector_word(lapic, LAPIC_ISR, vector) &= ~BIT(vector % 32);
 	lapic->isr_count--;
 	effects.what = LAPIC_LOOK;
+	effects.vector = vector;
 	if (!has_vector(lapic, LAPIC_TMR, vector))
 		return effects;
 	if ((lint0 & 0xff) == (u32)vector)
 		set(lapic, LAPIC_LVT_LINT0, lint0 & ~LVT_REMOTE_IRR);
-	if (!(get(lapic, LAPIC_SVR) & SVR_NO_EOI)) {
+	if (!(get(lapic, LAPIC_SVR) & SVR_NO_EOI))
 		effects.what |= LAPIC_TELL_EOI;
-		effects.vector = vector;
-	}
 	return effects;
 }
 
@@ -435,13 +434,25 @@ bool lapic_set_tsc_deadline(struct lapic *lapic, u64 tsc)
 	return true;
 }
 
-/* "A write to the LVT Timer Register that changes the timer mode disarms." */
+bool lapic_restore_tsc_deadline(struct lapic *lapic, u64 tsc)
+{
+	bool taken = lapic_set_tsc_deadline(lapic, tsc);
+
+	lapic->tsc_restored = taken ? 0 : tsc;
+	return taken;
+}
+
+/*
+ * SDM 10.5.4.1: a change of the mode disarms.  On processors that is one to or from the modes that
+ * do not count; from one-shot to periodic the count goes on, and firmware starts it that way round.
+ */
 static void write_lvt_timer(struct lapic *lapic, u32 value)
 {
+	bool counted = timer_counts(lapic);
 	u8 mode = timer_mode(lapic);
 
 	set(lapic, LAPIC_LVT_TIMER, lvt_bits(lapic, LAPIC_LVT_TIMER, value));
-	if (timer_mode(lapic) == mode)
+	if (timer_mode(lapic) == mode || (counted && timer_counts(lapic)))
 		return;
 	lapic->deadline = LAPIC_NEVER;
 	lapic->tsc_deadline = 0;
@@ -705,6 +716,7 @@ static void power_up(struct lapic *lapic)
 	lapic->errors = 0;
 	lapic->deadline = LAPIC_NEVER;
 	lapic->tsc_deadline = 0;
+	lapic->tsc_restored = 0;
 	set(lapic, LAPIC_ID, lapic->id << 24);
 	set(lapic, LAPIC_DFR, U32_MAX);
 	set(lapic, LAPIC_SVR, 0xff);
@@ -776,8 +788,11 @@ struct lapic_address lapic_address(const struct lapic *lapic)
 	bool x2apic = lapic->mode == LAPIC_X2APIC;
 	u32 id = read_reg(lapic, LAPIC_ID, 0);
 
+	/* an id that does not fit an xAPIC's eight bits is none of another's */
+	if (!x2apic)
+		id = lapic->id > XAPIC_ALL ? lapic->id : id >> 24;
 	return (struct lapic_address){
-		.id = x2apic ? id : id >> 24,
+		.id = id,
 		.ldr = read_reg(lapic, LAPIC_LDR, 0),
 		.dfr = get(lapic, LAPIC_DFR),
 		.x2apic = x2apic,
@@ -900,6 +915,9 @@ static void restore_timer(struct lapic *lapic, const struct kvm_lapic_state *sta
 	lapic->deadline = LAPIC_NEVER;
 	if (timer_mode(lapic) != TIMER_TSC)
 		lapic->tsc_deadline = 0;
+	else if (lapic->tsc_restored)
+		lapic->tsc_deadline = lapic->tsc_restored;
+	lapic->tsc_restored = 0;
 	if (lapic->mode == LAPIC_DISABLED || !timer_counts(lapic))
 		return;
 	if (count || exact)

@@ -81,6 +81,7 @@ enum lapic_reg {
  * @id:		the x2APIC id, and the xAPIC id after power-up (its low 8 bits)
  * @deadline:	ns: when the count gets to 0, LAPIC_NEVER if it does not count
  * @tsc_deadline: guest TSC; 0: not armed.  Not 0 in TSC-deadline mode alone
+ * @tsc_restored: one that was restored before the mode was, for lapic_set_state(), or 0
  * @regs:	the registers, by offset / 16.  Not in it: ID and LDR of an x2APIC, VERSION, PPR,
  *		TMCCT, which are computed when they are read
  *
@@ -95,6 +96,7 @@ struct lapic {
 	u32 id;
 	u64 deadline;
 	u64 tsc_deadline;
+	u64 tsc_restored;
 	u32 regs[LAPIC_REGS];
 };
 
@@ -109,7 +111,7 @@ struct lapic {
 /**
  * struct lapic_effects - what a write means outside of the registers
  * @what:	LAPIC_SEND and so on
- * @vector:	with LAPIC_TELL_EOI
+ * @vector:	whose service has ended; 0: of none
  * @msg:	with LAPIC_SEND
  */
 struct lapic_effects {
@@ -309,6 +311,9 @@ static inline u64 lapic_tsc_deadline(const struct lapic *lapic)
 
 /* A write to it: 0 disarms; ignored outside TSC-deadline mode.  Returns true if it was taken. */
 bool lapic_set_tsc_deadline(struct lapic *lapic, u64 tsc);
+
+/* The same by userspace.  If another mode has it ignored, a lapic_set_state() to come takes it. */
+bool lapic_restore_tsc_deadline(struct lapic *lapic, u64 tsc);
 
 /* ---- addresses ---- */
 

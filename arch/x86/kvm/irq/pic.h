@@ -97,6 +97,12 @@ void pic_reset(struct pic *pic);
  * Return: false if @high requested nothing new (an edge that has come already, no pin), or
  * if the line is masked; true otherwise, and always for a falling line.
  */
+/* Is the line masked? */
+static inline bool pic_masked(const struct pic *pic, unsigned int line)
+{
+	return pic->chips[line / 8 & 1].imr >> line % 8 & 1;
+}
+
 bool pic_set_line(struct pic *pic, unsigned int line, bool high);
 
 /**

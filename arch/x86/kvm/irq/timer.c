@@ -6,7 +6,9 @@
  * The counters are pit.c's.  An hrtimer is armed for the next edge of channel
  * 0; each raises GSI 0.  Edges that come before the guest has served the last
  * one are either lost, as on a real machine, or kept and raised when it has
- * (KVM_REINJECT_CONTROL): systems that count ticks want that.
+ * (KVM_REINJECT_CONTROL): systems that count ticks want that.  Whether it has
+ * is what the PIC, or the IOAPIC with the local APIC behind it, can tell at
+ * that moment (chips_hold_tick()): a tick may end without a service, masked.
  */
 #include <linux/kvm_host.h>
 #include <linux/hrtimer.h>
@@ -16,8 +18,6 @@
 #include "../vcpu.h"
 #include "irq.h"
 
-#define PIT_GSI		0
-#define PIT_LINE	0	/* of the PICs, by default */
 #define PIT_LEAST_NS	(200 * NSEC_PER_USEC)	/* between two interrupts */
 #define PIT_PORTS	4
 
@@ -29,7 +29,6 @@
  * @lock:	of what follows
  * @pit:	the counters
  * @reinject:	no edge is lost
- * @unserved:	the last interrupt has not been served
  * @owed:	edges that the guest has yet to see, with @reinject
  */
 struct irq_pit {
@@ -42,7 +41,6 @@ struct irq_pit {
 	raw_spinlock_t lock;
 	struct pit pit;
 	bool reinject;
-	bool unserved;
 	u32 owed;
 };
 
@@ -59,13 +57,13 @@ static u64 next_edge(struct irq_pit *pit, u64 now)
 	return period && period < PIT_LEAST_NS ? max(next, now + PIT_LEAST_NS) : next;
 }
 
-/* One edge.  The PIC tells when it has been served; an IOAPIC, edge-triggered, does not. */
-static void pulse(struct irq_pit *pit)
+/* One edge.  Lock held.  What kvm_arch_set_irq() returns. */
+static int pulse(struct irq_pit *pit)
 {
-	kvm_arch_set_irq(pit->kvm, IRQ_SOURCE_PIT, PIT_GSI, 1, false);
+	int r = kvm_arch_set_irq(pit->kvm, IRQ_SOURCE_PIT, PIT_GSI, 1, false);
+
 	kvm_arch_set_irq(pit->kvm, IRQ_SOURCE_PIT, PIT_GSI, 0, false);
-	if (!chips_pic_serves(pit->kvm, PIT_LINE))
-		WRITE_ONCE(pit->unserved, false);
+	return r;
 }
 
 static enum hrtimer_restart edge_comes(struct hrtimer *timer)
@@ -73,21 +71,22 @@ static enum hrtimer_restart edge_comes(struct hrtimer *timer)
 	struct irq_pit *pit = container_of(timer, struct irq_pit, timer);
 	u64 now = now_ns(), next;
 	unsigned long flags;
-	bool raise, again;
+	bool again;
 
 	raw_spin_lock_irqsave(&pit->lock, flags);
-	raise = !pit->reinject || !pit->unserved;
-	if (!raise && pit->owed < U32_MAX)
-		pit->owed++;
-	pit->unserved = true;
+	if (pit->reinject && chips_hold_tick(pit->kvm)) {
+		if (pit->owed < U32_MAX)
+			pit->owed++;
+	} else if (pulse(pit) < 0) {
+		/* masked wherever it leads: nobody counts */
+		pit->owed = 0;
+	}
 	next = next_edge(pit, now);
 	/* rearm() may have been here meanwhile: then the timer is queued, and not ours to move */
 	again = next != U64_MAX && !hrtimer_is_queued(timer);
 	if (again)
 		hrtimer_set_expires(timer, ns_to_ktime(next));
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
-	if (raise)
-		pulse(pit);
 	return again ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }
 
@@ -95,18 +94,16 @@ void pit_acked(struct kvm *kvm, u32 gsi)
 {
 	struct irq_pit *pit = READ_ONCE(kvm->arch.irqs.pit);
 	unsigned long flags;
-	bool raise;
 
 	if (gsi != PIT_GSI || !pit)
 		return;
 	raw_spin_lock_irqsave(&pit->lock, flags);
-	raise = pit->reinject && pit->owed;
-	if (raise)
+	/* if an edge has come since, it is the next one's end that is waited for */
+	if (pit->reinject && pit->owed && !chips_hold_tick(kvm)) {
 		pit->owed--;
-	pit->unserved = raise;
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
-	if (raise)
 		pulse(pit);
+	}
+	raw_spin_unlock_irqrestore(&pit->lock, flags);
 }
 
 /* After a change of what is programmed. */
@@ -118,7 +115,6 @@ static void rearm(struct irq_pit *pit)
 	hrtimer_cancel(&pit->timer);
 	raw_spin_lock_irqsave(&pit->lock, flags);
 	pit->owed = 0;
-	pit->unserved = false;
 	next = next_edge(pit, now_ns());
 	if (next != U64_MAX)
 		hrtimer_start(&pit->timer, ns_to_ktime(min_t(u64, next, KTIME_MAX)),
@@ -300,6 +296,8 @@ static int create(struct kvm *kvm, u32 flags)
 	r = plug_in(pit, flags & KVM_PIT_SPEAKER_DUMMY);
 	mutex_unlock(&kvm->io_lock);
 	if (r) {
+		/* a guest may have found the first ports before the last was refused */
+		hrtimer_cancel(&pit->timer);
 		kfree(pit);
 		return r;
 	}

@@ -153,14 +153,13 @@ static void end_of_interrupt(struct naive *apic)
 	if (vector < 0)
 		return;
 	apic->isr[vector] = false;
+	apic->told_vector = vector;
 	if (!apic->tmr[vector])
 		return;
 	if (lvt_at(apic, 0x350)->vector == vector)
 		lvt_at(apic, 0x350)->remote = false;
-	if (!apic->no_eoi) {
+	if (!apic->no_eoi)
 		apic->told_eoi = true;
-		apic->told_vector = vector;
-	}
 }
 
 /* ---- 10.5: local sources ---- */
@@ -382,7 +381,7 @@ static void write_lvt(struct naive *apic, struct naive_lvt *lvt, u32 value)
 		lvt->level = value >> 15 & 1;
 		lvt->remote = lvt->remote && lvt->level;
 	}
-	if (lvt->timer != old) {
+	if (lvt->timer != old && (lvt->timer > 1 || old > 1)) {
 		load_count(apic, 0);
 		apic->tsc = 0;
 	}
@@ -566,7 +565,7 @@ bool naive_matches(const struct naive *apic, const struct irq_msg *msg, bool nar
 		return dest / 0x10000 == apic->id / 16 % 0x10000 && dest >> bit & 1;
 	}
 	if (!msg->logical)
-		return dest == 0xff || dest == apic->xapic_id;
+		return dest == 0xff || dest == (apic->id > 0xff ? apic->id : apic->xapic_id);
 	if (dest > 0xff)
 		return false;
 	if (apic->model == 0xf)

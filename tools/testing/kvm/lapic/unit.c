@@ -738,8 +738,21 @@ static void test_timer_writes(void)
 	lapic_write(&lapic, LAPIC_TDCR, 0x1, NOW + 400);
 	CHECK(lapic_timer_deadline(&lapic) == NOW + 400 + 4 * 600, "600 left, by four");
 	CHECK(lapic_write(&lapic, LAPIC_LVT_TIMER, 0x20050, NOW).what == LAPIC_TIMER, "mode");
+	CHECK(lapic_timer_deadline(&lapic) == NOW + 400 + 4 * 600, "goes on");
+	CHECK(lapic_timer_period(&lapic) == 4000, "and then by periods");
+	lapic_write(&lapic, LAPIC_LVT_TIMER, 0x50, NOW + 401);
+	CHECK(lapic_timer_deadline(&lapic) == NOW + 400 + 4 * 600, "goes on");
+	CHECK(lapic_timer_period(&lapic) == 0, "and ends");
+	CHECK(lapic_timer_fired(&lapic, NOW + 3000), "over");
+	lapic_write(&lapic, LAPIC_LVT_TIMER, 0x20050, NOW + 3000);
+	CHECK(lapic_timer_deadline(&lapic) == LAPIC_NEVER, "stays so");
+	CHECK(lapic_timer_period(&lapic) == 0, "no period");
+	lapic_write(&lapic, LAPIC_LVT_TIMER, 0x50, NOW);
+	lapic_write(&lapic, LAPIC_TMICT, 1000, NOW);
+	lapic_write(&lapic, LAPIC_LVT_TIMER, 0x40050, NOW);
 	CHECK(lapic_timer_deadline(&lapic) == LAPIC_NEVER, "disarms");
-	CHECK(lapic_timer_period(&lapic) == 0 && reg(&lapic, LAPIC_TMICT) == 1000, "no period");
+	lapic_acknowledge(&lapic);
+	lapic_eoi(&lapic);
 
 	/* what is due comes before the write that would take it away */
 	lapic_write(&lapic, LAPIC_LVT_TIMER, 0x50, NOW);
@@ -978,6 +991,43 @@ static void test_timer_in_state(void)
 	CHECK(restored(0x60040, 100, 30, false) == LAPIC_NEVER, "no mode");
 }
 
+static void test_tsc_deadline_before_state(void)
+{
+	struct lapic from = running(), to = running();
+	struct kvm_lapic_state tsc, one_shot;
+
+	lapic_get_state(&from, &one_shot, NOW, false);
+	lapic_write(&from, LAPIC_LVT_TIMER, 0x40050, NOW);
+	lapic_get_state(&from, &tsc, NOW, false);
+
+	CHECK(!lapic_restore_tsc_deadline(&to, 1000), "not yet");
+	CHECK(lapic_tsc_deadline(&to) == 0, "and not seen");
+	CHECK(!lapic_set_state(&to, &tsc, NOW, false), "state");
+	CHECK(lapic_tsc_deadline(&to) == 1000, "now");
+	CHECK(lapic_restore_tsc_deadline(&to, 7) && lapic_tsc_deadline(&to) == 7, "at once");
+	lapic_set_tsc_deadline(&to, 9);
+	CHECK(!lapic_set_state(&to, &tsc, NOW, false), "state");
+	CHECK(lapic_tsc_deadline(&to) == 9, "kept");
+
+	CHECK(!lapic_set_state(&to, &one_shot, NOW, false), "state");
+	CHECK(!lapic_restore_tsc_deadline(&to, 1000), "not yet");
+	CHECK(!lapic_set_state(&to, &one_shot, NOW, false), "state");
+	CHECK(!lapic_set_state(&to, &tsc, NOW, false), "state");
+	CHECK(lapic_tsc_deadline(&to) == 0, "the first state takes it, or nobody");
+
+	CHECK(!lapic_set_state(&to, &one_shot, NOW, false), "state");
+	lapic_restore_tsc_deadline(&to, 1000);
+	lapic_reset(&to, 1, true);
+	CHECK(!lapic_set_state(&to, &tsc, NOW, false), "state");
+	CHECK(lapic_tsc_deadline(&to) == 0, "INIT takes it away");
+	CHECK(!lapic_set_state(&to, &one_shot, NOW, false), "state");
+	lapic_restore_tsc_deadline(&to, 1000);
+	lapic_write(&to, LAPIC_LVT_TIMER, 0x40050, NOW);
+	lapic_restore_tsc_deadline(&to, 0);
+	CHECK(!lapic_set_state(&to, &tsc, NOW, false), "state");
+	CHECK(lapic_tsc_deadline(&to) == 0, "the last counts");
+}
+
 static void test_tsc_deadline_in_state(void)
 {
 	struct lapic lapic = running();
@@ -1032,6 +1082,7 @@ int main(void)
 	check_run("lapic, " COMPILER ": any state", test_any_state);
 	check_run("lapic, " COMPILER ": timer in the state", test_timer_in_state);
 	check_run("lapic, " COMPILER ": TSC deadline in the state", test_tsc_deadline_in_state);
+	check_run("lapic, " COMPILER ": TSC deadline before the state", test_tsc_deadline_before_state);
 	check_run("lapic, " COMPILER ": random sequences, against a naive one", test_random);
 	return check_end();
 }

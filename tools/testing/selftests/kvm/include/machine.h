@@ -103,6 +103,8 @@ uint32_t lapic_get(struct vm *vm, unsigned int offset);
 int lapic_put(struct vm *vm, unsigned int offset, uint32_t value);
 /* SVR enabled, spurious vector 0xff. */
 void step_enable(struct machine *m, unsigned int cpu, bool x2apic);
+/* The first vCPU writes an entry of the IOAPIC, low half last. */
+void step_pin(struct machine *m, unsigned int pin, uint64_t entry);
 /* An interrupt to another vCPU: @icr as it is written, but for the destination. */
 void step_ipi(struct machine *m, unsigned int cpu, bool x2apic, uint32_t dest, uint32_t icr);
 /* A register of either kind of APIC. */

@@ -195,6 +195,14 @@ void step_enable(struct machine *m, unsigned int cpu, bool x2apic)
 	step_apic(m, cpu, x2apic, APIC_SVR, 0x1ff);
 }
 
+void step_pin(struct machine *m, unsigned int pin, uint64_t entry)
+{
+	step(m, 0, OP_WRITE, IOAPIC_PAGE, 0x11 + 2 * pin);
+	step(m, 0, OP_WRITE, IOAPIC_PAGE + 0x10, entry >> 32);
+	step(m, 0, OP_WRITE, IOAPIC_PAGE, 0x10 + 2 * pin);
+	step(m, 0, OP_WRITE, IOAPIC_PAGE + 0x10, (uint32_t)entry);
+}
+
 /* --- running -------------------------------------------------------------------------- */
 
 struct runner {

@@ -77,6 +77,31 @@ TEST_F(apic, timer_periodic)
 	EXPECT_GE(2000000, RESULT(0, left));
 }
 
+/* Firmware counts first and says then how; and a count that is over is over. */
+TEST_F(apic, timer_changes_between_counting_modes)
+{
+	unsigned int over, left;
+
+	ENABLE(0);
+	REG(0, TDCR, 0xb);
+	REG(0, LVTT, 0x40 | LVT_MASKED);
+	REG(0, TMICT, 2000000);
+	REG(0, LVTT, 0x40 | LVT_PERIODIC);
+	S(0, HALT_UNTIL, VECTOR(0, 0x40), 3);
+	REG(0, LVTT, 0x41);
+	S(0, HALT_UNTIL, VECTOR(0, 0x41), 1);
+	over = GET(0, TMCCT);
+	REG(0, LVTT, 0x42 | LVT_PERIODIC);
+	S(0, DELAY, 0, 20000000);
+	left = GET(0, TMCCT);
+	ASSERT_RUNS(self->m);
+	EXPECT_LE(3, COUNT(0, 0x40));
+	EXPECT_EQ(1, COUNT(0, 0x41));
+	EXPECT_EQ(0, COUNT(0, 0x42));
+	EXPECT_EQ(0, RESULT(0, over));
+	EXPECT_EQ(0, RESULT(0, left));
+}
+
 TEST_F(apic, timer_masked)
 {
 	unsigned int left;
@@ -500,6 +525,27 @@ TEST_F(apic, moved)
 	EXPECT_EQ(1, COUNT(0, 0x65));
 	EXPECT_EQ(1, COUNT(0, 0x56));
 	EXPECT_STREQ("416556", order_of(self->m));
+}
+
+/* A deadline comes with the MSRs, its mode with the APIC: whichever is first. */
+TEST_F(apic, deadline_before_its_mode)
+{
+	struct { struct kvm_msrs head; struct kvm_msr_entry entry; } deadline = {
+		.head.nmsrs = 1, .entry = { .index = MSR_DEADLINE, .data = 12345678 },
+	};
+	struct vm *vm = &self->m->cpu[0];
+	struct kvm_lapic_state page;
+	uint32_t mode = 0x56 | LVT_DEADLINE;
+
+	NEED_CAP(vm, KVM_CAP_TSC_DEADLINE_TIMER);
+	ASSERT_EQ(1, vcpu_ioctl(vm, KVM_SET_MSRS, &deadline));
+	ASSERT_EQ(0, vcpu_ioctl(vm, KVM_GET_LAPIC, &page));
+	memcpy(page.regs + APIC_LVTT, &mode, sizeof(mode));
+	ASSERT_EQ(0, vcpu_ioctl(vm, KVM_SET_LAPIC, &page));
+	EXPECT_EQ(mode, lapic_get(vm, APIC_LVTT));
+	deadline.entry.data = 0;
+	ASSERT_EQ(1, vcpu_ioctl(vm, KVM_GET_MSRS, &deadline));
+	EXPECT_EQ(12345678, deadline.entry.data);
 }
 
 /* One task priority, three places. */

@@ -33,14 +33,6 @@ FIXTURE_TEARDOWN(irqchip)
 	machine_destroy(self->m);
 }
 
-static void program_pin(struct machine *m, unsigned int pin, uint64_t entry)
-{
-	step(m, 0, OP_WRITE, IOAPIC_PAGE, 0x11 + 2 * pin);
-	step(m, 0, OP_WRITE, IOAPIC_PAGE + 0x10, entry >> 32);
-	step(m, 0, OP_WRITE, IOAPIC_PAGE, 0x10 + 2 * pin);
-	step(m, 0, OP_WRITE, IOAPIC_PAGE + 0x10, (uint32_t)entry);
-}
-
 static uint64_t pin_entry(struct machine *m, unsigned int pin)
 {
 	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
@@ -196,8 +188,8 @@ TEST_F(irqchip, pic_and_apic_at_once)
 TEST_F(irqchip, ioapic_edge)
 {
 	step_enable(self->m, 0, false);
-	program_pin(self->m, 4, 0x54);
-	program_pin(self->m, 5, 0x55 | REDIR_MASKED);
+	step_pin(self->m, 4, 0x54);
+	step_pin(self->m, 5, 0x55 | REDIR_MASKED);
 	S(0, OUT, PORT_MARK, 0);
 	S(0, OPEN, 0, 0);
 	S(0, OUT, PORT_MARK, 0);
@@ -217,10 +209,32 @@ TEST_F(irqchip, ioapic_edge)
 	EXPECT_EQ(2, count_of(self->m, 0, 0x54));
 }
 
+/* KVM_IRQ_LINE_STATUS: new, waiting already, or masked wherever the line leads. */
+TEST_F(irqchip, masked_lines_say_so)
+{
+	program_pics(self->m, 1, 0xffff);
+	step_enable(self->m, 0, false);
+	step_pin(self->m, 5, 0x55 | REDIR_MASKED);
+	step_pin(self->m, 6, 0x56);
+	S(0, OUT, PORT_MARK, 0);
+	S(0, OUT, 0x21, 0xdf);
+	S(0, OUT, PORT_MARK, 0);
+	ASSERT_MARK(self->m);
+	EXPECT_EQ(-1, line_status(self->m, 5, 1));
+	line_status(self->m, 5, 0);
+	EXPECT_EQ(1, line_status(self->m, 6, 1));
+	line_status(self->m, 6, 0);
+	EXPECT_LE(0, line_status(self->m, 6, 1));
+	EXPECT_EQ(-1, line_status(self->m, 20, 1));
+	/* the PIC's is open: what has come before waits there */
+	ASSERT_NEXT(self->m, PORT_MARK);
+	EXPECT_EQ(0, line_status(self->m, 5, 1));
+}
+
 TEST_F(irqchip, ioapic_coalesced)
 {
 	step_enable(self->m, 0, false);
-	program_pin(self->m, 17, 0x54);
+	step_pin(self->m, 17, 0x54);
 	S(0, OUT, PORT_MARK, 0);
 	S(0, OPEN, 0, 0);
 	S(0, OPEN, 0, 0);
@@ -237,7 +251,7 @@ TEST_F(irqchip, ioapic_level)
 {
 	machine_eoi(self->m, EOI_NOTHING);
 	step_enable(self->m, 0, false);
-	program_pin(self->m, 18, 0x54 | REDIR_LEVEL);
+	step_pin(self->m, 18, 0x54 | REDIR_LEVEL);
 	S(0, OUT, PORT_MARK, 0);
 	S(0, OPEN, 0, 0);
 	S(0, OUT, PORT_MARK, 0);
@@ -264,9 +278,9 @@ TEST_F(irqchip, ioapic_level)
 TEST_F(irqchip, ioapic_level_unmasked)
 {
 	step_enable(self->m, 0, false);
-	program_pin(self->m, 18, 0x54 | REDIR_LEVEL | REDIR_MASKED);
+	step_pin(self->m, 18, 0x54 | REDIR_LEVEL | REDIR_MASKED);
 	S(0, OUT, PORT_MARK, 0);
-	program_pin(self->m, 18, 0x54 | REDIR_LEVEL);
+	step_pin(self->m, 18, 0x54 | REDIR_LEVEL);
 	S(0, OUT, PORT_MARK, 0);
 	S(0, OPEN, 0, 0);
 	ASSERT_MARK(self->m);
@@ -280,7 +294,7 @@ TEST_F(irqchip, ioapic_level_unmasked)
 /* A local APIC that does not take it yet is no reason to forget it. */
 TEST_F(irqchip, ioapic_level_before_the_apic)
 {
-	program_pin(self->m, 18, 0x54 | REDIR_LEVEL);
+	step_pin(self->m, 18, 0x54 | REDIR_LEVEL);
 	S(0, OUT, PORT_MARK, 0);
 	step_enable(self->m, 0, false);
 	S(0, OUT, PORT_MARK, 0);
@@ -296,7 +310,7 @@ TEST_F(irqchip, ioapic_level_before_the_apic)
 /* The same, and it is userspace that enables the APIC. */
 TEST_F(irqchip, ioapic_level_before_set_lapic)
 {
-	program_pin(self->m, 18, 0x54 | REDIR_LEVEL);
+	step_pin(self->m, 18, 0x54 | REDIR_LEVEL);
 	S(0, OUT, PORT_MARK, 0);
 	S(0, HALT_UNTIL, VECTOR(0, 0x54), 1);
 	ASSERT_MARK(self->m);
@@ -311,7 +325,7 @@ TEST_F(irqchip, level_line_moved)
 {
 	machine_eoi(self->m, EOI_NOTHING);
 	step_enable(self->m, 0, false);
-	program_pin(self->m, 18, 0x54 | REDIR_LEVEL);
+	step_pin(self->m, 18, 0x54 | REDIR_LEVEL);
 	S(0, OUT, PORT_MARK, 0);
 	S(0, OUT, PORT_MARK, 0);
 	S(0, OPEN, 0, 0);
@@ -341,7 +355,7 @@ TEST_F(irqchip, state_comes_back)
 	unsigned int id;
 
 	program_pics(self->m, 1, 0xdead);
-	program_pin(self->m, 7, 0x0300000000000931);
+	step_pin(self->m, 7, 0x0300000000000931);
 	ASSERT_RUNS(self->m);
 	irq_line(self->m, 9, 1);
 	for (id = 0; id < 3; id++) {
@@ -559,6 +573,41 @@ TEST(split_pins)
 	EXPECT_EQ(-EEXIST, vm_ioctl(&vm, KVM_CREATE_IRQCHIP, NULL));
 	EXPECT_EQ(-EINVAL, vm_enable_cap(&vm, KVM_CAP_X2APIC_API, 1 << 5));
 	EXPECT_EQ(0, vm_enable_cap(&vm, KVM_CAP_X2APIC_API, 3));
+	close(vm.fd);
+	close(vm.kvm);
+}
+
+/* An APIC whose number has more than eight bits, in the mode in which it comes out of reset. */
+TEST(wide_id_in_xapic_mode)
+{
+	struct kvm_msi nmi = { .data = 0x400, .address_lo = 0xfee00000 };
+	struct vm vm = { .kvm = kvm_open() };
+	struct kvm_lapic_state lapic;
+	int wide, narrow;
+
+	if (vm.kvm < 0)
+		SKIP(return, "no /dev/kvm");
+	if (kvm_check(vm.kvm, KVM_CAP_MAX_VCPU_ID) <= 257)
+		SKIP(return, "no such numbers");
+	vm.fd = ioctl(vm.kvm, KVM_CREATE_VM, 0);
+	ASSERT_EQ(0, vm_enable_cap(&vm, KVM_CAP_SPLIT_IRQCHIP, 24));
+	ASSERT_EQ(0, vm_enable_cap(&vm, KVM_CAP_X2APIC_API, 3));
+	narrow = ioctl(vm.fd, KVM_CREATE_VCPU, 2);
+	wide = ioctl(vm.fd, KVM_CREATE_VCPU, 257);
+	ASSERT_LE(0, wide);
+	/* Linux looks at who is there when an APIC is written */
+	ASSERT_EQ(0, ioctl(wide, KVM_GET_LAPIC, &lapic));
+	ASSERT_EQ(0, ioctl(wide, KVM_SET_LAPIC, &lapic));
+	nmi.address_hi = 0x100;
+	nmi.address_lo |= 1 << 12;
+	EXPECT_EQ(1, vm_ioctl(&vm, KVM_SIGNAL_MSI, &nmi));
+	/* its low bits are not its number */
+	nmi.address_hi = 0;
+	EXPECT_EQ(0, vm_ioctl(&vm, KVM_SIGNAL_MSI, &nmi));
+	nmi.address_lo = 0xfee00000 | 2 << 12;
+	EXPECT_EQ(1, vm_ioctl(&vm, KVM_SIGNAL_MSI, &nmi));
+	close(wide);
+	close(narrow);
 	close(vm.fd);
 	close(vm.kvm);
 }
