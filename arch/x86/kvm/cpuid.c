@@ -59,6 +59,7 @@ static const struct row {
 		       F(VPCLMULQDQ) | F(AVX512_VNNI) | F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) |
 		       F(RDPID) | F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B) },
 	{ 0x7, 0, EDX, F(FSRM) | F(AVX512_VP2INTERSECT) | F(SERIALIZE) },
+	{ 0xa, 0, EAX, 0 },				/* no PMU, and VMMs look for that */
 	{ 0xd, 0, EAX, ALL }, { 0xd, 0, EBX, ALL }, { 0xd, 0, ECX, ALL },
 	{ 0xd, 1, EAX, F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1) },
 	{ 0x80000001, 0, EAX, ALL }, { 0x80000001, 0, EBX, ALL },
@@ -81,25 +82,26 @@ static const struct row {
 	{ 0x80000006, 0, EAX, ALL }, { 0x80000006, 0, EBX, ALL },
 	{ 0x80000006, 0, ECX, ALL }, { 0x80000006, 0, EDX, ALL },
 	{ 0x80000007, 0, EDX, BIT(8) },			/* the TSC's rate is constant */
-	{ 0x80000008, 0, EAX, 0x0000ffff },
+	{ 0x80000008, 0, EAX, 0x000030ff },		/* of 57 linear bits 48: LA57 is not here */
 	{ 0x80000008, 0, EBX, F(CLZERO) | F(XSAVEERPTR) },
 	{ 0x80000021, 0, EAX, BIT(0) | BIT(2) },	/* breakpoints, LFENCE */
 };
 
-/* A guest feature the host kernel has to have switched on for itself. */
+/*
+ * Registers that are words of the host's boot_cpu_data.x86_capability: what the host has switched
+ * off for itself, or found missing, is not there for guests.
+ */
 static const struct {
 	u32 function;
+	u32 index;
 	u8 reg;
-	u16 bit;
-	u16 host;
-} depends[] = {
-	{ 0x1, ECX, X86_FEATURE_XSAVE, X86_FEATURE_OSXSAVE },
-	{ 0x7, ECX, X86_FEATURE_PKU, X86_FEATURE_OSPKE },
-	{ 0x1, ECX, X86_FEATURE_AVX, X86_FEATURE_AVX },
-	{ 0x7, EBX, X86_FEATURE_AVX512F, X86_FEATURE_AVX512F },
-	{ 0x80000001, EDX, X86_FEATURE_NX, X86_FEATURE_NX },
-	{ 0x80000001, EDX, X86_FEATURE_RDTSCP, X86_FEATURE_RDTSCP },
-	{ 0x80000001, EDX, X86_FEATURE_GBPAGES, X86_FEATURE_GBPAGES },
+	u8 word;
+} host_words[] = {
+	{ 0x1, 0, EDX, CPUID_1_EDX }, { 0x1, 0, ECX, CPUID_1_ECX },
+	{ 0x7, 0, EBX, CPUID_7_0_EBX }, { 0x7, 0, ECX, CPUID_7_ECX }, { 0x7, 0, EDX, CPUID_7_EDX },
+	{ 0xd, 1, EAX, CPUID_D_1_EAX },
+	{ 0x80000001, 0, EDX, CPUID_8000_0001_EDX }, { 0x80000001, 0, ECX, CPUID_8000_0001_ECX },
+	{ 0x80000008, 0, EBX, CPUID_8000_0008_EBX },
 };
 
 /* CR4 bits and the feature they come with. */
@@ -141,6 +143,9 @@ static const struct {
 /* XCR0 components a guest may have: the host's, without those a process must ask for (AMX). */
 static u64 host_xcr0;
 
+/* Bits of CR4 and EFER that the processor takes from a guest. */
+static u64 host_cr4, host_efer;
+
 static u32 *reg_of(struct kvm_cpuid_entry2 *entry, u8 reg)
 {
 	return &entry->eax + reg;
@@ -155,10 +160,10 @@ static u32 kept_bits(const struct row *row, const u32 *host)
 	u32 kept = row->kept & host[row->reg];
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(depends); i++)
-		if (depends[i].function == row->function && depends[i].reg == row->reg &&
-		    !boot_cpu_has(depends[i].host))
-			kept &= ~BIT(depends[i].bit & 31);
+	for (i = 0; i < ARRAY_SIZE(host_words); i++)
+		if (host_words[i].function == row->function && host_words[i].index == row->index &&
+		    host_words[i].reg == row->reg)
+			kept &= boot_cpu_data.x86_capability[host_words[i].word];
 	return kept | row->added;
 }
 
@@ -213,8 +218,11 @@ static void offer_component(struct kvm_cpuid_entry2 *entry, unsigned int compone
 	entry->edx = 0;
 }
 
-/* The size of the area for these components, in the standard format. */
-static u32 xsave_size(u64 xcr0)
+/*
+ * The size of the area for these components: each in its place, or, compacted, one behind the
+ * other.  SDM vol. 1, 13.4
+ */
+static u32 xsave_size(u64 xcr0, bool compacted)
 {
 	u32 size = 512 + 64, eax, ebx, ecx, edx;
 	unsigned int i;
@@ -223,19 +231,32 @@ static u32 xsave_size(u64 xcr0)
 		if (!(xcr0 & BIT_ULL(i)))
 			continue;
 		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
-		size = max(size, ebx + eax);
+		if (!compacted)
+			size = max(size, ebx + eax);
+		else
+			size = (ecx & BIT(1) ? round_up(size, 64) : size) + eax;
 	}
 	return size;
 }
 
+/* EBX of the first two subleaves: what XSAVE needs, and what XSAVEC does, if that is there. */
+static u32 xsave_leaf_size(const struct kvm_cpuid_entry2 *entry, u64 xcr0)
+{
+	if (!entry->index)
+		return entry->eax ? xsave_size(xcr0, false) : 0;
+	return entry->eax & F(XSAVEC) ? xsave_size(xcr0, true) : 0;
+}
+
 static void narrow_xsave_leaf(struct kvm_cpuid_entry2 *entry)
 {
-	if (entry->function != 0xd || entry->index)
+	if (entry->function != 0xd)
 		return;
-	entry->eax = host_xcr0;
-	entry->edx = host_xcr0 >> 32;
-	entry->ecx = xsave_size(host_xcr0);
-	entry->ebx = entry->ecx;
+	if (!entry->index) {
+		entry->eax = host_xcr0;
+		entry->edx = host_xcr0 >> 32;
+		entry->ecx = xsave_size(host_xcr0, false);
+	}
+	entry->ebx = xsave_leaf_size(entry, host_xcr0);
 }
 
 static bool host_has_leaf(u32 function)
@@ -273,6 +294,36 @@ static int offer_all(struct kvm_cpuid_entry2 *entries)
 	return n;
 }
 
+/* Does KVM_GET_SUPPORTED_CPUID offer this?  Of a leaf's first index. */
+static bool is_offered(u32 function, u8 reg, u16 feature)
+{
+	u32 host[4], offered = 0;
+	unsigned int i;
+
+	cpuid_count(function, 0, &host[EAX], &host[EBX], &host[ECX], &host[EDX]);
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].function == function && !rows[i].index && rows[i].reg == reg)
+			offered |= kept_bits(&rows[i], host);
+	return offered & BIT(feature & 31);
+}
+
+/* What CR4 and EFER may hold here, whatever userspace tells the guest that it has. */
+static void find_control_bits(void)
+{
+	unsigned int i;
+
+	host_cr4 = CR4_ALWAYS;
+	for (i = 0; i < ARRAY_SIZE(cr4_features); i++)
+		if (is_offered(cr4_features[i].function, cr4_features[i].reg,
+			       cr4_features[i].feature))
+			host_cr4 |= cr4_features[i].cr4;
+	host_efer = EFER_SCE | EFER_LME | EFER_LMA;
+	if (is_offered(0x80000001, EDX, X86_FEATURE_NX))
+		host_efer |= EFER_NX;
+	if (is_offered(0x80000001, EDX, X86_FEATURE_FXSR_OPT))
+		host_efer |= EFER_FFXSR;
+}
+
 int cpuid_module_init(void)
 {
 	const u64 known = XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512 |
@@ -280,6 +331,7 @@ int cpuid_module_init(void)
 
 	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
 		host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK) & known;
+	find_control_bits();
 	return 0;
 }
 
@@ -352,7 +404,7 @@ static u64 allowed_cr4(struct kvm_vcpu *vcpu)
 		if (guest_has(vcpu, cr4_features[i].function, cr4_features[i].reg,
 			      cr4_features[i].feature))
 			allowed |= cr4_features[i].cr4;
-	return allowed;
+	return allowed & host_cr4;
 }
 
 static u64 allowed_efer(struct kvm_vcpu *vcpu)
@@ -367,7 +419,7 @@ static u64 allowed_efer(struct kvm_vcpu *vcpu)
 		allowed |= EFER_NX;
 	if (guest_has(vcpu, 0x80000001, EDX, X86_FEATURE_FXSR_OPT))
 		allowed |= EFER_FFXSR;
-	return allowed;
+	return allowed & host_efer;
 }
 
 /* The signature may stand above that of another hypervisor; the features are behind it. */
@@ -395,7 +447,7 @@ static void derive(struct kvm_vcpu *vcpu)
 
 	entry = find(vcpu, 0x80000008, 0);
 	cpuid->max_gpa_bits = entry && (entry->eax & 0xff) ?
-			      min_t(u8, entry->eax, backend_features.max_gpa_bits) : 36;
+			      clamp_t(u8, entry->eax, 32, backend_features.max_gpa_bits) : 36;
 	entry = find(vcpu, 0xd, 0);
 	cpuid->xcr0_allowed = entry ? (entry->eax | (u64)entry->edx << 32) & host_xcr0 :
 				      XFEATURE_MASK_FP;
@@ -410,33 +462,15 @@ static void derive(struct kvm_vcpu *vcpu)
 	apic_features_changed(vcpu);
 }
 
-/* Does KVM_GET_SUPPORTED_CPUID offer this?  Of a leaf's first index. */
-static bool is_offered(u32 function, u8 reg, u16 feature)
-{
-	u32 host[4], offered = 0;
-	unsigned int i;
-
-	cpuid_count(function, 0, &host[EAX], &host[EBX], &host[ECX], &host[EDX]);
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].function == function && !rows[i].index && rows[i].reg == reg)
-			offered |= kept_bits(&rows[i], host);
-	return offered & BIT(feature & 31);
-}
-
 /* Until userspace says what the guest has, it may use what the host can offer. */
 void cpuid_create(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_cpuid *cpuid = &vcpu->arch.cpuid;
-	unsigned int i;
 
 	cpuid->max_gpa_bits = 36;
 	cpuid->xcr0_allowed = XFEATURE_MASK_FP;
-	cpuid->cr4_allowed = CR4_ALWAYS;
-	for (i = 0; i < ARRAY_SIZE(cr4_features); i++)
-		if (is_offered(cr4_features[i].function, cr4_features[i].reg,
-			       cr4_features[i].feature))
-			cpuid->cr4_allowed |= cr4_features[i].cr4;
-	cpuid->efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX;
+	cpuid->cr4_allowed = host_cr4;
+	cpuid->efer_allowed = host_efer & ~EFER_FFXSR;
 	cpuid->has_long_mode = true;
 }
 
@@ -461,8 +495,8 @@ static void fill_dynamic(struct kvm_vcpu *vcpu, u32 function, u32 index,
 		answer->ecx &= ~F(OSPKE);
 		if (vcpu->arch.state.cr4 & X86_CR4_PKE)
 			answer->ecx |= F(OSPKE);
-	} else if (function == 0xd && index < 2 && answer->eax) {
-		answer->ebx = xsave_size(vcpu->arch.fpu.xcr0);
+	} else if (function == 0xd && index < 2) {
+		answer->ebx = xsave_leaf_size(answer, vcpu->arch.fpu.xcr0);
 	}
 }
 
@@ -564,12 +598,14 @@ long cpuid_set(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *argp)
 /* Beyond the last basic leaf, Intel's processors answer with it; AMD's with zeroes. */
 static struct kvm_cpuid_entry2 *out_of_range(struct kvm_vcpu *vcpu, u32 function, u32 index)
 {
-	struct kvm_cpuid_entry2 *basic = find(vcpu, 0, 0);
+	struct kvm_cpuid_entry2 *basic = find(vcpu, 0, 0), *range;
 	bool intel = basic && basic->ebx == 0x756e6547;		/* "Genu" */
 
-	if (!intel || (function < EXTENDED_LEAF && function <= basic->eax))
+	if (!intel || (function & 0xffff0000) == KVM_LEAF)
 		return NULL;
-	if ((function & 0xffff0000) == KVM_LEAF)
+	/* leaves of zeroes are often left out */
+	range = find(vcpu, function & EXTENDED_LEAF, 0);
+	if (range && function <= range->eax)
 		return NULL;
 	return find(vcpu, basic->eax, index);
 }

@@ -185,11 +185,18 @@ int fpu_xsave_size(void)
 	return max_t(u32, size, sizeof(struct kvm_xsave));
 }
 
-/* The kernel writes what there is; what userspace's struct has beyond is zero. */
+/* Of the buffer, what the kernel writes: without XSAVE the legacy area, and which parts that has. */
+static unsigned int known_size(const struct vcpu_fpu *fpu)
+{
+	return boot_cpu_has(X86_FEATURE_XSAVE) ? fpu->guest.uabi_size :
+						 sizeof(struct fxregs_state) + sizeof(u64);
+}
+
+/* What userspace's struct has beyond that is zero. */
 static long get_xsave(struct kvm_vcpu *vcpu, void __user *argp, unsigned int size)
 {
 	struct vcpu_fpu *fpu = &vcpu->arch.fpu;
-	unsigned int known = min(size, fpu->guest.uabi_size);
+	unsigned int known = min(size, known_size(fpu));
 
 	fpu_copy_guest_fpstate_to_uabi(&fpu->guest, fpu->buffer, known,
 				       vcpu->arch.cpuid.xcr0_allowed | XFEATURE_MASK_FPSSE,

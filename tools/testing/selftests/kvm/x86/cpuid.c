@@ -190,6 +190,73 @@ TEST_F(cpuid, osxsave_follows_cr4)
 	EXPECT_NE(0U, out[2] & 1U << 27);
 }
 
+#define XCR0_X87	(1ULL << 0)
+#define XCR0_PKRU	(1ULL << 9)
+#define XSAVEC		(1U << 1)
+
+/* Compacted, a component stands behind those that are there, and not where it always stands. */
+TEST_F(cpuid, size_of_a_compacted_area)
+{
+	struct kvm_cpuid2 *cpuid = supported(self->vm);
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = XCR0_X87 | XCR0_PKRU };
+	struct kvm_cpuid_entry2 *first, *second, *pkru;
+	struct vm fresh;
+	uint32_t *out;
+
+	ASSERT_NE(NULL, cpuid);
+	first = find(cpuid, 0xd, 0);
+	second = find(cpuid, 0xd, 1);
+	pkru = find(cpuid, 0xd, 9);
+	if (!first || !second || !pkru || !(first->eax & XCR0_PKRU))
+		SKIP(return, "no XSAVE, or no protection keys");
+	if (!(second->eax & (XSAVEC | 1U << 3)))
+		EXPECT_EQ(0, second->ebx);
+	second->eax |= XSAVEC;
+	ASSERT_EQ(NULL, (void *)vm_create(&fresh, 0));
+	ASSERT_EQ(0, vcpu_ioctl(&fresh, KVM_SET_CPUID2, cpuid));
+	ASSERT_EQ(0, vcpu_ioctl(&fresh, KVM_SET_XCRS, &xcrs));
+	out = guest_cpuid(&fresh, 0xd, 1);
+	ASSERT_NE(NULL, out);
+	EXPECT_EQ(512 + 64 + pkru->eax, out[1]);
+	out = guest_cpuid(&fresh, 0xd, 0);
+	ASSERT_NE(NULL, out);
+	EXPECT_EQ(pkru->ebx + pkru->eax, out[1]);
+	vm_destroy(&fresh);
+	free(cpuid);
+}
+
+/* VMMs leave out leaves of zeroes; beyond the last one Intel's answer with the last basic one. */
+TEST_F(cpuid, leaf_that_was_left_out)
+{
+	static const uint32_t zero[4];
+	struct kvm_cpuid2 *cpuid = supported(self->vm);
+	struct kvm_cpuid_entry2 *basic, *last, *left_out;
+	struct vm fresh;
+	uint32_t *out;
+
+	ASSERT_NE(NULL, cpuid);
+	basic = find(cpuid, 0, 0);
+	ASSERT_NE(NULL, basic);
+	memcpy(&basic->ebx, "Genu", 4);
+	memcpy(&basic->edx, "ineI", 4);
+	memcpy(&basic->ecx, "ntel", 4);
+	basic->eax = 1;
+	last = find(cpuid, 1, 0);
+	left_out = find(cpuid, 0x80000006, 0);
+	ASSERT_NE(NULL, left_out);
+	left_out->function = 0x4ffffff0;
+	ASSERT_EQ(NULL, (void *)vm_create(&fresh, 0));
+	ASSERT_EQ(0, vcpu_ioctl(&fresh, KVM_SET_CPUID2, cpuid));
+	out = guest_cpuid(&fresh, 0x80000006, 0);
+	ASSERT_NE(NULL, out);
+	EXPECT_EQ(0, memcmp(zero, out, 16));
+	out = guest_cpuid(&fresh, 0x80000500, 0);
+	ASSERT_NE(NULL, out);
+	EXPECT_EQ(last->eax, out[0]);
+	vm_destroy(&fresh);
+	free(cpuid);
+}
+
 TEST_F(cpuid, unknown_leaf_reads_zero)
 {
 	static const uint32_t zero[4];
