@@ -133,6 +133,7 @@ enum io_owner {
  * @move:	IO_IN, IO_LOAD: which register takes the answer
  * @insn:	IO_EMULATOR: the instruction
  * @known:	@gpa is where the one memory operand of @insn leads: the processor has walked there
+ * @known_writable: and was about to write
  * @at_device: @insn is string I/O at a port where there is a device in the kernel
  * @gpa:	as the exit said it
  * @msr:	IO_MSR: what userspace was asked, KVM_MSR_EXIT_REASON_* among it; @data is WRMSR's
@@ -145,6 +146,7 @@ struct vcpu_io {
 	struct emu_move move;
 	struct emu_insn insn;
 	bool known;
+	bool known_writable;
 	bool at_device;
 	gpa_t gpa;
 	struct {

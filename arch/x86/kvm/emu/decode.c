@@ -246,7 +246,7 @@ static int vex2(struct emu_insn *insn, struct reader *r)
 	u8 p = *r->at++;
 
 	insn->rex = vex_rxb(p) & (EMU_REX | EMU_REX_R);
-	insn->vvvv = (u8)~p >> 3 & 15;
+	insn->vvvv = (u8)~p >> 3 & (insn->mode == EMU_64 ? 15 : 7);
 	insn->vlen = p & 4 ? 32 : 16;
 	vex_pp(insn, p);
 	return 0x0f00;
@@ -258,6 +258,11 @@ static int vex3(struct emu_insn *insn, struct reader *r)
 
 	insn->rex = vex_rxb(p0) | (p1 & 0x80 ? EMU_REX_W : 0);
 	insn->vvvv = (u8)~p1 >> 3 & 15;
+	/* there are eight registers, and B and W say nothing */
+	if (insn->mode != EMU_64) {
+		insn->rex = EMU_REX;
+		insn->vvvv &= 7;
+	}
 	insn->vlen = p1 & 4 ? 32 : 16;
 	vex_pp(insn, p1);
 	return vex_map(p0 & 0x1f, insn->encoding);

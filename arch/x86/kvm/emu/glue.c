@@ -31,11 +31,13 @@ static struct kvm_vcpu *vcpu_of(struct emu_ctx *ctx)
 
 /*
  * The processor found no memory at the end of its own walk, which had all rights and set all bits.
- * If the instruction has one memory operand, and it begins at this address, that walk was its.
+ * If the instruction has one memory operand, and it begins at this address, that walk was its.  But
+ * another thread may have put another instruction there since: a walk to read says nothing of writes.
  */
-static bool is_known(const struct vcpu_io *vio, u64 linear)
+static bool is_known(const struct vcpu_io *vio, u64 linear, bool write)
 {
-	return vio->known && offset_in_page(linear) == offset_in_page(vio->gpa);
+	return vio->known && offset_in_page(linear) == offset_in_page(vio->gpa) &&
+	       (!write || vio->known_writable);
 }
 
 static enum emu_mem glue_translate_op(struct emu_ctx *ctx, u64 linear, unsigned int len, bool write,
@@ -48,7 +50,7 @@ static enum emu_mem glue_translate_op(struct emu_ctx *ctx, u64 linear, unsigned 
 
 	if (unlikely(debug_armed(vcpu)))
 		debug_access(vcpu, linear, len, write ? DR_WRITE : DR_READ);
-	if (is_known(&vcpu->arch.io, linear)) {
+	if (is_known(&vcpu->arch.io, linear, write)) {
 		*gpa = vcpu->arch.io.gpa;
 		return EMU_MEM_DEVICE;
 	}
@@ -323,7 +325,13 @@ static void fill_segment(struct emu_seg *to, const struct x86_segment *from)
 	};
 }
 
+
 #define OPCODE_INS	0x6c	/* 6c and 6d; OUTS is 6e and 6f */
+
+static bool is_port_string(const struct emu_insn *insn)
+{
+	return (insn->opcode & ~3) == OPCODE_INS;
+}
 
 /*
  * String I/O at a port with a device in the kernel, which may take some elements and not others.
@@ -331,7 +339,7 @@ static void fill_segment(struct emu_seg *to, const struct x86_segment *from)
  */
 static bool has_device(struct kvm_vcpu *vcpu)
 {
-	return (vcpu->arch.io.insn.opcode & ~3) == OPCODE_INS &&
+	return is_port_string(&vcpu->arch.io.insn) &&
 	       kvm_io_bus_has(vcpu->kvm, KVM_PIO_BUS, (u16)vcpu->arch.state.gpr[GPR_RDX]);
 }
 
@@ -360,7 +368,8 @@ static void fill(struct kvm_vcpu *vcpu, bool again)
 	/* registers that are live need not have a breakpoint enabled: a handler has read DR6 */
 	if (!again)
 		vcpu->arch.io.at_device = has_device(vcpu);
-	emu->watched = vcpu->arch.io.at_device || (debug_armed(vcpu) && debug_watches(vcpu));
+	emu->watched = vcpu->arch.io.at_device || state->rflags & X86_EFLAGS_TF ||
+		       (debug_armed(vcpu) && debug_watches(vcpu));
 	/* between an exit to userspace and the answer only userspace can have changed the rest */
 	if (again && !(state->dirty & (STATE_CODE | STATE_SEG | STATE_CR)))
 		return;
@@ -384,7 +393,7 @@ static void take_over(struct kvm_vcpu *vcpu)
 
 	memcpy(state->gpr, emu->regs.gpr, sizeof(state->gpr));
 	state->rip = emu->regs.rip;
-	state->rflags = emu->regs.rflags & ~(u64)X86_EFLAGS_RF;
+	state->rflags = emu->regs.rflags;
 	state->shadow = 0;
 	state->pending_db = 0;
 	if (traps)
@@ -598,6 +607,7 @@ static int execute_store(struct kvm_vcpu *vcpu, unsigned int len)
 	return TO_USER;
 }
 
+#define OPCODE_IN		0xe4
 #define OPCODE_POP_RM		0x8f
 #define OPCODE_GROUP_5		0xff	/* PUSH, CALL, JMP among them */
 
@@ -605,6 +615,37 @@ static int execute_store(struct kvm_vcpu *vcpu, unsigned int len)
 static bool has_one_operand(const struct emu_insn *insn)
 {
 	return insn->memory && insn->opcode != OPCODE_POP_RM && insn->opcode != OPCODE_GROUP_5;
+}
+
+/* IN and OUT: E4 to E7, EC to EF */
+static bool is_port_access(const struct emu_insn *insn)
+{
+	return is_port_string(insn) || (insn->opcode & ~0xb) == OPCODE_IN;
+}
+
+/*
+ * That this privilege level may use a port has been seen to by the processor, of the instruction
+ * that exited.  What has been fetched may be another by now: then it exits by itself, or faults.
+ */
+static bool may_touch_ports(struct kvm_vcpu *vcpu, const struct emu_insn *insn)
+{
+	const struct vm_exit *exit = &vcpu->arch.exit;
+
+	if (exit->kind != EXIT_IO)
+		return !is_port_access(insn);
+	return is_port_string(insn) && exit->io.string && exit->io.in == !(insn->opcode & 2);
+}
+
+/* The same of one that was carried here, half done: IOPL allows it, or it is at a port already. */
+static bool may_go_on(struct kvm_vcpu *vcpu, const struct emu_insn *insn, bool at_port)
+{
+	const struct vcpu_state *state = &vcpu->arch.state;
+
+	if (!is_port_access(insn))
+		return true;
+	state_need(vcpu, STATE_CODE | STATE_CR);
+	return at_port || !(state->cr0 & X86_CR0_PE) ||
+	       state_cpl(vcpu) <= (state->rflags & X86_EFLAGS_IOPL) >> X86_EFLAGS_IOPL_BIT;
 }
 
 int glue_execute(struct kvm_vcpu *vcpu)
@@ -615,19 +656,22 @@ int glue_execute(struct kvm_vcpu *vcpu)
 	len = glue_decode(vcpu, &vio->insn);
 	if (len <= 0)
 		return len;
+	if (!may_touch_ports(vcpu, &vio->insn))
+		return TO_GUEST;
 	if (is_plain_move(vcpu, &vio->insn))
 		return vio->move.store ? execute_store(vcpu, len) : execute_load(vcpu, len);
 	emu_io_forget(&vio->emu.io);
 	vio->gpa = vcpu->arch.exit.memory.gpa;
 	vio->known = vcpu->arch.exit.kind == EXIT_MEMORY && !vcpu->arch.exit.memory.table &&
 		     has_one_operand(&vio->insn);
+	vio->known_writable = vio->known && vcpu->arch.exit.memory.write;
 	return execute(vcpu, false);
 }
 
 int glue_resume(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_io *vio = &vcpu->arch.io;
-	bool carried = vio->owner == IO_CARRIED;
+	bool carried = vio->owner == IO_CARRIED, at_port;
 	u8 data[sizeof(vcpu->run->mmio.data)];
 	int len;
 
@@ -637,7 +681,8 @@ int glue_resume(struct kvm_vcpu *vcpu)
 		emu_io_forget(&vio->emu.io);
 		return TO_GUEST;
 	}
-	if (vio->emu.io.kind == EMU_PIO_IN || vio->emu.io.kind == EMU_PIO_OUT)
+	at_port = vio->emu.io.kind == EMU_PIO_IN || vio->emu.io.kind == EMU_PIO_OUT;
+	if (at_port)
 		memcpy(data, vio->emu.pio_data, sizeof(data));
 	else
 		memcpy(data, vcpu->run->mmio.data, sizeof(data));
@@ -651,6 +696,10 @@ int glue_resume(struct kvm_vcpu *vcpu)
 		}
 		if (len <= 0)
 			return len;
+		if (!may_go_on(vcpu, &vio->insn, at_port)) {
+			emu_io_forget(&vio->emu.io);
+			return TO_GUEST;
+		}
 		vio->known = false;
 	}
 	return execute(vcpu, !carried);

@@ -753,6 +753,8 @@ static const struct row groups[][8] = {
 	[G_PAIR] = { [1] = { .special = cmpxchg_pair, .flags = L } },
 };
 
+#define OPCODE_MOVSXD	0x63
+
 static const struct row one_byte[256] = {
 	ARITH(0x00, ALU_ADD, RWL), ARITH(0x08, ALU_OR, RWL),
 	ARITH(0x10, ALU_ADC, RWL), ARITH(0x18, ALU_SBB, RWL),
@@ -760,7 +762,7 @@ static const struct row one_byte[256] = {
 	ARITH(0x30, ALU_XOR, RWL), ARITH(0x38, ALU_CMP, R),
 	[0x50 ... 0x57] = DO(push_reg),
 	[0x58 ... 0x5f] = DO(pop_reg),
-	[0x63] = SRC(F_REG_RM, ALU_MOVSX, 4),
+	[OPCODE_MOVSXD] = SRC(F_REG_RM, ALU_MOVSX, 4),
 	[0x68] = DO(push_imm),
 	[0x69] = ROW(F_REG_RM_IMM, ALU_IMUL, W),
 	[0x6a] = DO(push_imm),
@@ -866,6 +868,9 @@ static const struct row *find_row(const struct step *s)
 	const struct row *row = NULL;
 
 	if (insn->encoding != EMU_LEGACY)
+		return NULL;
+	/* outside 64-bit mode it is ARPL */
+	if (insn->opcode == OPCODE_MOVSXD && insn->mode != EMU_64)
 		return NULL;
 	if (insn->prefixes & EMU_REP)
 		row = find_row_rep(s);

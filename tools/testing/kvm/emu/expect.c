@@ -367,6 +367,13 @@ static const struct row rows[] = {
 	{ 64, "f0 0f c7 c8", "", "fault=6", "" },
 	{ 64, "f2 0f 38 f0 07", "rdi=8010", "unsupported", "" },
 	{ 64, "0f c3 c0", "", "unsupported", "" },
+	{ 64, "63 07", "rdi=8010 m8010=ffffffff", "rax=ffffffff", "R8010/4" },
+	{ 32, "63 07", "rdi=8010", "unsupported", "" },
+	/* VEX outside 64-bit mode: no B, no W, no fourth bit of vvvv */
+	{ 64, "c4 c1 78 11 00", "r8=8010 rax=a010 xmm0=11", "", "W8010/8=11 W8018/8=0" },
+	{ 32, "c4 c1 78 11 00", "r8=a010 rax=8010 xmm0=11", "", "W8010/8=11 W8018/8=0" },
+	{ 64, "c4 e1 f9 7e 07", "rdi=8010 xmm0=1122334455667788", "", "W8010/8=8877665544332211" },
+	{ 32, "c4 e1 f9 7e 07", "rdi=8010 xmm0=1122334455667788", "", "W8010/4=44332211" },
 	{ 64, "0f a2", "", "unsupported", "" },
 	{ 64, "0f 6f 07", "rdi=8010", "unsupported", "" },
 	{ 64, "0f 10 c1", "", "unsupported", "" },
