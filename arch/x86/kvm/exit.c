@@ -8,6 +8,7 @@
  * backend's to say, which event comes next is events.c's.
  */
 #include <linux/kvm_host.h>
+#include <asm/cpu.h>
 #include <asm/trapnr.h>
 #include "cr.h"
 #include "emu/glue.h"
@@ -507,6 +508,31 @@ static int exit_memory(struct kvm_vcpu *vcpu)
 	return glue_execute(vcpu);
 }
 
+/*
+ * An #AC is the guest's own, or it has made a split lock and the host looks out for those: then
+ * the host decides whether this thread may (split_lock_detect=).
+ */
+static int exit_alignment(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_state *state = &vcpu->arch.state;
+	struct kvm_run *run = vcpu->run;
+
+	if (boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT)) {
+		state_need(vcpu, STATE_CR | STATE_CODE);
+		if (state_cpl(vcpu) < 3 || !(state->cr0 & X86_CR0_AM) ||
+		    !(state->rflags & X86_EFLAGS_AC)) {
+			if (handle_guest_split_lock(state->rip))
+				return TO_GUEST;
+			run->exit_reason = KVM_EXIT_EXCEPTION;
+			run->ex.exception = X86_TRAP_AC;
+			run->ex.error_code = vcpu->arch.exit.exception.error;
+			return TO_USER;
+		}
+	}
+	vcpu_exception(vcpu, X86_TRAP_AC, vcpu->arch.exit.exception.error);
+	return TO_GUEST;
+}
+
 static int exit_exception(struct kvm_vcpu *vcpu)
 {
 	struct vm_exit *exit = &vcpu->arch.exit;
@@ -526,6 +552,8 @@ static int exit_exception(struct kvm_vcpu *vcpu)
 	case X86_TRAP_PF:
 		vcpu_page_fault(vcpu, exit->exception.payload, exit->exception.error);
 		return TO_GUEST;
+	case X86_TRAP_AC:
+		return exit_alignment(vcpu);
 	default:
 		vcpu_exception(vcpu, exit->exception.vector, exit->exception.error);
 		return TO_GUEST;

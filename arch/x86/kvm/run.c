@@ -216,6 +216,9 @@ static void world_switch(struct kvm_vcpu *vcpu)
 	if (!context_tracking_guest_enter() && vcpu->arch.exit.kind == EXIT_HOST_IRQ)
 		rcu_virt_note_context_switch(smp_processor_id());
 	backend_call(enter)(vcpu);
+	/* the VMM must not go by what the guest has taught the branch predictor */
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
 	context_tracking_guest_exit();
 }
 

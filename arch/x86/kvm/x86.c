@@ -232,16 +232,23 @@ bool x86_state_ok(struct kvm_vcpu *vcpu, const struct vcpu_state *state)
 	       (state->efer & EFER_LMA || !(state->cr4 & X86_CR4_PCIDE));
 }
 
+static bool is_pae_paging(u64 cr0, u64 cr4, u64 efer)
+{
+	return cr0 & X86_CR0_PG && cr4 & X86_CR4_PAE && !(efer & EFER_LMA);
+}
+
 static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	struct vcpu_state *state = &vcpu->arch.state;
 	unsigned int i;
+	bool flush;
 
 	if (!sregs_ok(vcpu, sregs))
 		return -EINVAL;
 	vcpu->arch.msrs.apic_base = sregs->apic_base;
 	apic_base_changed(vcpu);
 	/* all of these groups are about to be replaced: no need to fetch them */
+	flush = !(state->valid & STATE_CR) || is_pae_paging(sregs->cr0, sregs->cr4, sregs->efer);
 	state->valid |= STATE_CODE | STATE_SEG | STATE_CR;
 	state->dirty |= STATE_CODE | STATE_SEG | STATE_CR;
 	for (i = 0; i < ARRAY_SIZE(sregs_segments); i++)
@@ -249,7 +256,8 @@ static int set_sregs_common(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs
 			    (const void *)sregs + sregs_segments[i].offset);
 	state->gdt = (struct x86_table){ .base = sregs->gdt.base, .limit = sregs->gdt.limit };
 	state->idt = (struct x86_table){ .base = sregs->idt.base, .limit = sregs->idt.limit };
-	if (state->cr3 != sregs->cr3 || (state->cr0 ^ sregs->cr0) & X86_CR0_PG ||
+	/* a guest changes CR3 without an exit; of PDPTEs nobody knows */
+	if (flush || state->cr3 != sregs->cr3 || (state->cr0 ^ sregs->cr0) & X86_CR0_PG ||
 	    state->cr4 != sregs->cr4 || state->efer != sregs->efer)
 		backend_call(flush_guest)(vcpu);
 	state->cr0 = cr0_normal(sregs->cr0);
@@ -315,11 +323,6 @@ static long ioctl_set_sregs(struct kvm_vcpu *vcpu, void __user *argp)
  * PAE paging.  Intel's processors keep copies of the four entries that CR3 points to, and load
  * them at a MOV to CR (SDM vol. 3, 4.4.1); AMD's nested paging reads them where they are.
  */
-
-static bool is_pae_paging(u64 cr0, u64 cr4, u64 efer)
-{
-	return cr0 & X86_CR0_PG && cr4 & X86_CR4_PAE && !(efer & EFER_LMA);
-}
 
 /* What a MOV to CR that leads to these values loads. 0, or -EINVAL: it is #GP. */
 static int load_pdptes(struct kvm_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)

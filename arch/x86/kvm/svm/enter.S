@@ -55,6 +55,7 @@ SYM_FUNC_START(svm_switch)
 	mov	GPR(14)(%rdi), %r14
 	mov	GPR(15)(%rdi), %r15
 	mov	RDI_AT(%rdi), %rdi
+	VM_CLEAR_CPU_BUFFERS
 
 	sti
 	nop				/* STI has a shadow; it is not to be the guest's */
@@ -98,6 +99,7 @@ SYM_FUNC_START(svm_switch)
 	xor	%r14d, %r14d
 	xor	%r15d, %r15d
 	UNTRAIN_RET
+	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
 
 	add	$16, %rsp
 	pop	%r15

@@ -55,7 +55,7 @@ static int alloc_cpu(int cpu)
 	sc->host_block = alloc_pages_node(cpu_to_node(cpu), gfp, 0);
 	if (!sc->host_save || !sc->host_block)
 		return -ENOMEM;
-	sc->host_block_pa = page_to_phys(sc->host_block);
+	sc->host_block_pa = __sme_set(page_to_phys(sc->host_block));
 	return 0;
 }
 
@@ -89,7 +89,7 @@ int svm_setup(struct backend_features *features)
 	if (!svm_iopm)
 		return -ENOMEM;
 	memset(page_address(svm_iopm), 0xff, PAGE_SIZE << IOPM_ORDER);
-	svm_iopm_pa = page_to_phys(svm_iopm);
+	svm_iopm_pa = __sme_set(page_to_phys(svm_iopm));
 	for_each_possible_cpu(cpu)
 		if (alloc_cpu(cpu)) {
 			svm_teardown();
@@ -125,7 +125,7 @@ int svm_cpu_enable(void)
 	sc->next_asid = svm_asids;
 	sc->last_vmcb = NULL;
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
-	wrmsrl(MSR_VM_HSAVE_PA, page_to_phys(sc->host_save));
+	wrmsrl(MSR_VM_HSAVE_PA, __sme_set(page_to_phys(sc->host_save)));
 	sc->tsc_ratio = SVM_TSC_RATIO_DEFAULT;
 	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
 		wrmsrl(MSR_AMD64_TSC_RATIO, SVM_TSC_RATIO_DEFAULT);
@@ -188,7 +188,7 @@ int svm_vcpu_create(struct kvm_vcpu *vcpu)
 		svm_vcpu_destroy(vcpu);
 		return -ENOMEM;
 	}
-	svm->vmcb_pa = __pa(svm->vmcb);
+	svm->vmcb_pa = __sme_set(__pa(svm->vmcb));
 	memset(svm->msrpm, 0xff, PAGE_SIZE << MSRPM_ORDER);
 	return 0;
 }
@@ -226,7 +226,7 @@ void svm_vcpu_reset(struct kvm_vcpu *vcpu)
 		set_intercept(vcpu, intercepts[i], true);
 	control->intercepts[INTERCEPT_EXCEPTION] = SVM_EXCEPTIONS;
 	control->iopm_base_pa = svm_iopm_pa;
-	control->msrpm_base_pa = __pa(svm->msrpm);
+	control->msrpm_base_pa = __sme_set(__pa(svm->msrpm));
 	control->int_ctl = V_INTR_MASKING_MASK;
 	control->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
 	control->nested_cr3 = vcpu->arch.root;

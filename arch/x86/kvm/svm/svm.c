@@ -9,6 +9,7 @@
  */
 #include <linux/kvm_host.h>
 #include <asm/debugreg.h>
+#include <asm/desc.h>
 #include <asm/nospec-branch.h>
 #include "intinfo.h"
 #include "svm.h"
@@ -224,11 +225,23 @@ static void svm_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 	}
 	load_tsc_ratio(svm->tsc_ratio);
 	/* the host's FS, GS, TR and so on, as they stay until vcpu_put */
-	asm volatile("vmsave %%rax" : : "a" (sc->host_block_pa) : "memory");
+	asm volatile("1: vmsave %%rax\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : : "a" (sc->host_block_pa) : "memory");
 }
 
+/*
+ * Exits have loaded LDTR as it was at vcpu_load, from memory of this backend's.  Another thread may
+ * have given the process another LDT since, and freed that; its descriptor is in the GDT.
+ */
 static void svm_vcpu_put(struct kvm_vcpu *vcpu)
 {
+	u16 loaded, ldt = 0;
+
+	store_ldt(loaded);
+	if (current->mm && READ_ONCE(current->mm->context.ldt))
+		ldt = GDT_ENTRY_LDT * 8;
+	if (unlikely(loaded | ldt))
+		asm volatile("lldt %0" : : "m" (ldt));
 }
 
 /* Translations are tagged with the ASID: a new one has none (APM vol. 2, 15.16). */
@@ -272,7 +285,7 @@ static void svm_set_root(struct kvm_vcpu *vcpu)
 static void svm_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
 {
 	to_svm(vcpu)->vmcb->control.tsc_offset = offset;
-	svm_touch(vcpu, CLEAN_PERMISSIONS);
+	svm_touch(vcpu, CLEAN_INTERCEPTS);
 	preempt_disable();
 	to_svm(vcpu)->tsc_ratio = ratio ?: SVM_TSC_RATIO_DEFAULT;
 	if (vcpu->cpu >= 0)
@@ -329,7 +342,7 @@ static void set_irq_window(struct kvm_vcpu *vcpu, bool on)
 	control->int_vector = 0;
 	control->intercepts[INTERCEPT_VINTR / 32] &= ~BIT(INTERCEPT_VINTR % 32);
 	control->intercepts[INTERCEPT_VINTR / 32] |= on ? BIT(INTERCEPT_VINTR % 32) : 0;
-	svm_touch(vcpu, CLEAN_INTERRUPT | CLEAN_INTERCEPTS);
+	svm_touch(vcpu, CLEAN_INTERCEPTS);
 }
 
 static void set_iret_watch(struct kvm_vcpu *vcpu, bool on)
@@ -423,7 +436,8 @@ static void read_vmcb(struct kvm_vcpu *vcpu, struct vmcb *vmcb)
 	state->shadow = vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK ? SHADOW_ANY : 0;
 	vcpu->arch.cr8 = vmcb->control.int_ctl & V_TPR_MASK;
 	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
-	vmcb->control.clean = CLEAN_ALL;
+	/* V_TPR is written at every entry */
+	vmcb->control.clean = CLEAN_ALL & ~CLEAN_INTERRUPT;
 }
 
 static void svm_enter(struct kvm_vcpu *vcpu)
@@ -437,9 +451,14 @@ static void svm_enter(struct kvm_vcpu *vcpu)
 	asm volatile("clgi" : : : "memory");
 	svm_switch(svm->vmcb_pa, vcpu->arch.state.gpr, sc->host_block_pa);
 	asm volatile("stgi" : : : "memory");
-	/* refused: the guest has not run, and what stands in the VMCB need not be its */
+	/*
+	 * Refused: the guest has not run, and what stands in the VMCB need not be its.  Nor need a
+	 * flush that it asked for have been made: the next ASID comes with another.
+	 */
 	if (likely(svm->vmcb->control.exit_code != (u32)SVM_EXIT_ERR))
 		read_vmcb(vcpu, svm->vmcb);
+	else
+		sc->next_asid = svm_asids;
 }
 
 /*

@@ -11,8 +11,8 @@
 
 /* VMCB clean bits (APM vol. 2, 15.15.3): set means the processor may use its cached copy. */
 enum vmcb_clean {
-	CLEAN_INTERCEPTS	= BIT(0),
-	CLEAN_PERMISSIONS	= BIT(1),	/* IOPM, MSRPM, TSC offset */
+	CLEAN_INTERCEPTS	= BIT(0),	/* TSC offset, too */
+	CLEAN_PERMISSIONS	= BIT(1),	/* IOPM, MSRPM */
 	CLEAN_ASID		= BIT(2),
 	CLEAN_INTERRUPT		= BIT(3),	/* V_TPR, V_IRQ */
 	CLEAN_NESTED		= BIT(4),

@@ -158,6 +158,9 @@ static void make_current(struct vcpu_vmx *vmx, int cpu)
 
 	if (moved) {
 		vmcs_release(vmx);
+		/* its first time anywhere: what the processor keeps in it is not known (SDM 24.11.3) */
+		if (READ_ONCE(vmx->cpu) < 0)
+			vmcs_clear(vmx->vmcs_pa);
 		local_irq_save(flags);
 		list_add(&vmx->active, &vc->active);
 		WRITE_ONCE(vmx->cpu, cpu);
@@ -262,7 +265,10 @@ static void take_segments(struct vcpu_vmx *vmx)
 	vmcs_update(HOST_FS_BASE, vmx->held.host_fs_base, read_msr(MSR_FS_BASE));
 }
 
-/* An exit has left these as 0, and the limits of GDT and IDT as large as can be (SDM 27.5.2). */
+/*
+ * An exit has left these as 0, the limits of GDT and IDT as large as can be, and that of TR without
+ * the bitmap of I/O ports, which the next task that has one asks for (SDM 27.5.2).
+ */
 static void put_segments(struct vcpu_vmx *vmx)
 {
 	struct vmx_host *host = &vmx->host;
@@ -270,10 +276,11 @@ static void put_segments(struct vcpu_vmx *vmx)
 
 	if (unlikely(host->ldt))
 		asm volatile("lldt %0" : : "m" (host->ldt));
-	if (unlikely((host->fs | host->gs) & SELECTOR_UNCLEAN)) {
+	/* each alone: loading a selector of 0 takes the base along */
+	if (unlikely(host->gs & SELECTOR_UNCLEAN))
 		load_gs_index(host->gs);
+	if (unlikely(host->fs & SELECTOR_UNCLEAN))
 		loadsegment(fs, host->fs);
-	}
 	if (unlikely(host->ds | host->es)) {
 		loadsegment(ds, host->ds);
 		loadsegment(es, host->es);
@@ -281,6 +288,7 @@ static void put_segments(struct vcpu_vmx *vmx)
 	write_msr(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
 	gdt.address = (unsigned long)get_cpu_gdt_ro(raw_smp_processor_id());
 	native_load_gdt(&gdt);
+	invalidate_tss_limit();
 }
 
 void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
@@ -297,7 +305,6 @@ void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 	take_segments(vmx);
 	memcpy(vmx->syscall, host_syscall, sizeof(host_syscall));
 	vmx_store_syscall(vmx, &vcpu->arch.state);
-	vmx->host.debugctl = read_msr(MSR_IA32_DEBUGCTLMSR);
 }
 
 void vmx_vcpu_put(struct kvm_vcpu *vcpu)

@@ -96,6 +96,9 @@ static void put_task_register(struct vcpu_vmx *vmx, const struct vcpu_state *sta
 	vmx->no_tr = !(attr & SEG_ATTR_P);
 	if (vmx->no_tr)
 		attr = (attr & SEG_ATTR_G) | SEG_ATTR_P | VMX_AR_TYPE_BUSY_64_TSS;
+	/* in IA-32e mode a 16-bit one is refused; processors let it stay where LME and PG come */
+	if (state->efer & EFER_LMA)
+		attr |= VMX_AR_TYPE_BUSY_64_TSS;
 	put_segment(state, SEG_TR, attr | BIT(1));
 }
 
@@ -307,6 +310,12 @@ static void vmx_set_tsc(struct kvm_vcpu *vcpu, u64 offset, u64 ratio)
  * Events, inwards.
  */
 
+static bool in_64bit_mode(void)
+{
+	return vmcs_read(VM_ENTRY_CONTROLS) & VM_ENTRY_IA32E_MODE &&
+	       vmcs_read(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
+}
+
 /*
  * The frame of a soft event holds RIP plus the length.  A length of 0 is not known to every
  * processor: there RIP goes back by one, and by a length of one forward again.
@@ -318,7 +327,10 @@ static void write_insn_len(struct kvm_vcpu *vcpu, const struct event *event)
 
 	if (!len && !vmx_controls.zero_length) {
 		vmx->cut_back = true;
-		vmx->cut_rip = --vcpu->arch.state.rip;
+		/* outside 64-bit mode an entry with more than 32 bits fails (SDM 26.3.1.4) */
+		if (!vcpu->arch.state.rip-- && !in_64bit_mode())
+			vcpu->arch.state.rip = U32_MAX;
+		vmx->cut_rip = vcpu->arch.state.rip;
 		len = 1;
 	}
 	vmcs_write(VM_ENTRY_INSTRUCTION_LEN, len);
@@ -416,6 +428,8 @@ static void load_guest(struct kvm_vcpu *vcpu)
 	/* each time: a thread that patches code comes back to its memory under another PCID */
 	vmcs_update(HOST_CR3, held->host_cr3, __native_read_cr3());
 	vmcs_update(HOST_CR4, held->host_cr4, cr4_read_shadow());
+	/* the host's tracers change it from interrupts, and an exit clears it */
+	vmx->host.debugctl = get_debugctlmsr();
 	vmx->apic_page[VTPR] = vcpu->arch.cr8 << 4;
 	if (state->cr2 != native_read_cr2())
 		native_write_cr2(state->cr2);
