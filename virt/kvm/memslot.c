@@ -375,16 +375,20 @@ static int slots_publish(struct kvm *kvm, struct kvm_memslot *old, struct kvm_me
 	if (!slots)
 		return -ENOMEM;
 	spin_lock(&kvm->mmu_lock);
-	/* Most of the work, with pauses; few pages can come back before the rest. */
+	/* With pauses, in which nothing of it comes back. */
 	if (unmap)
-		kvm_unmap_range(kvm, space, old->base_gfn, old->base_gfn + old->npages, true);
+		kvm_mmu_block(kvm, old->hva, old->hva + (old->npages << PAGE_SHIFT));
 	/* Before the new set is there: vCPUs that leave the guest look up what they have logged. */
-	if (unmap && kvm_arch_unmap(kvm, space, old->base_gfn, old->base_gfn + old->npages))
+	if (unmap && kvm_unmap_range(kvm, space, old->base_gfn, old->base_gfn + old->npages, true,
+				     false))
 		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
 	count_logs(kvm, old, new);
 	rcu_assign_pointer(kvm->slots[space], slots);
 	smp_wmb();	/* who reads the new mmu_seq reads the new slots after it */
-	WRITE_ONCE(kvm->mmu_seq, kvm->mmu_seq + 1);
+	if (unmap)
+		kvm_mmu_unblock(kvm);
+	else
+		WRITE_ONCE(kvm->mmu_seq, kvm->mmu_seq + 1);
 	if (old && !unmap)
 		kvm_dirty_log_begin(kvm, new);
 	spin_unlock(&kvm->mmu_lock);

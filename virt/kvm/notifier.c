@@ -24,17 +24,22 @@ static struct kvm *notifier_kvm(struct mmu_notifier *notifier)
 	return container_of(notifier, struct kvm, mmu_notifier);
 }
 
-void kvm_unmap_range(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end, bool may_sleep)
+bool kvm_unmap_range(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end, bool may_sleep,
+		     bool flush)
 {
 	gfn_t next;
 
 	for (; first < end; first = next) {
 		next = min(end, round_down(first, UNMAP_CHUNK) + UNMAP_CHUNK);
-		if (kvm_arch_unmap(kvm, space, first, next))
+		flush |= kvm_arch_unmap(kvm, space, first, next);
+		if (!may_sleep || !(need_resched() || spin_needbreak(&kvm->mmu_lock)))
+			continue;
+		if (flush)
 			kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
-		if (may_sleep)
-			cond_resched_lock(&kvm->mmu_lock);
+		flush = false;
+		cond_resched_lock(&kvm->mmu_lock);
 	}
+	return flush;
 }
 
 /* The frames of a slot that user addresses from @start to @end stand for; false: none. */
@@ -53,6 +58,7 @@ static bool notifier_frames(const struct kvm_memslot *slot, unsigned long start,
 /* mmu_lock held; kvm->srcu too, if it may be let go. */
 static void notifier_unmap(struct kvm *kvm, unsigned long start, unsigned long end, bool may_sleep)
 {
+	bool flush = false;
 	unsigned int space;
 	gfn_t first, last;
 	int i;
@@ -63,12 +69,14 @@ static void notifier_unmap(struct kvm *kvm, unsigned long start, unsigned long e
 
 		for (i = 0; i < slots->count; i++)
 			if (notifier_frames(slots->slot[i], start, end, &first, &last))
-				kvm_unmap_range(kvm, space, first, last + 1, may_sleep);
+				flush = kvm_unmap_range(kvm, space, first, last + 1, may_sleep,
+							flush);
 	}
+	if (flush)
+		kvm_request_all(kvm, KVM_REQ_TLB_FLUSH);
 }
 
-/* From now on nothing between @start and @end is mapped. mmu_lock held. */
-static void notifier_block(struct kvm *kvm, unsigned long start, unsigned long end)
+void kvm_mmu_block(struct kvm *kvm, unsigned long start, unsigned long end)
 {
 	if (!kvm->mmu_invalidations++) {
 		kvm->mmu_invalid_first = start;
@@ -79,13 +87,19 @@ static void notifier_block(struct kvm *kvm, unsigned long start, unsigned long e
 	kvm->mmu_invalid_end = max(kvm->mmu_invalid_end, end);
 }
 
+void kvm_mmu_unblock(struct kvm *kvm)
+{
+	kvm->mmu_invalidations--;
+	WRITE_ONCE(kvm->mmu_seq, kvm->mmu_seq + 1);
+}
+
 static int notifier_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct kvm *kvm = notifier_kvm(notifier);
 	int idx = srcu_read_lock(&kvm->srcu);
 
 	spin_lock(&kvm->mmu_lock);
-	notifier_block(kvm, range->start, range->end);
+	kvm_mmu_block(kvm, range->start, range->end);
 	notifier_unmap(kvm, range->start, range->end, mmu_notifier_range_blockable(range));
 	spin_unlock(&kvm->mmu_lock);
 	srcu_read_unlock(&kvm->srcu, idx);
@@ -97,8 +111,7 @@ static void notifier_end(struct mmu_notifier *notifier, const struct mmu_notifie
 	struct kvm *kvm = notifier_kvm(notifier);
 
 	spin_lock(&kvm->mmu_lock);
-	kvm->mmu_invalidations--;
-	WRITE_ONCE(kvm->mmu_seq, kvm->mmu_seq + 1);
+	kvm_mmu_unblock(kvm);
 	spin_unlock(&kvm->mmu_lock);
 }
 
@@ -159,7 +172,7 @@ static void notifier_release(struct mmu_notifier *notifier, struct mm_struct *mm
 	int idx = srcu_read_lock(&kvm->srcu);
 
 	spin_lock(&kvm->mmu_lock);
-	notifier_block(kvm, 0, ULONG_MAX);
+	kvm_mmu_block(kvm, 0, ULONG_MAX);
 	notifier_unmap(kvm, 0, ULONG_MAX, true);
 	spin_unlock(&kvm->mmu_lock);
 	srcu_read_unlock(&kvm->srcu, idx);

@@ -78,16 +78,31 @@ int kvm_notifier_register(struct kvm *kvm);
 void kvm_notifier_unregister(struct kvm *kvm);
 
 /**
- * kvm_unmap_range - take translations away, and see to it that no vCPU uses them any more
+ * kvm_mmu_block - no translations to these user addresses, until kvm_mmu_unblock()
+ * @kvm: the VM; mmu_lock held
+ * @start: user address
+ * @end: behind the last one
+ *
+ * A vCPU that faults there tries again and again.  Several at once block all from the first to the
+ * last of their addresses.  notifier.c.
+ */
+void kvm_mmu_block(struct kvm *kvm, unsigned long start, unsigned long end);
+void kvm_mmu_unblock(struct kvm *kvm);
+
+/**
+ * kvm_unmap_range - take translations away
  * @kvm: the VM; mmu_lock held
  * @space: which address space
  * @first: guest frame
  * @end: behind the last one
  * @may_sleep: mmu_lock may be let go in between
+ * @flush: a flush is owed already
  *
- * notifier.c.
+ * notifier.c.  Return: is one owed now?  Then vCPUs may use what was taken away, until
+ * KVM_REQ_TLB_FLUSH has been requested, before mmu_lock is let go.
  */
-void kvm_unmap_range(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end, bool may_sleep);
+bool kvm_unmap_range(struct kvm *kvm, unsigned int space, gfn_t first, gfn_t end, bool may_sleep,
+		     bool flush);
 
 /* dirty.c: what KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 has to offer. */
 #define KVM_DIRTY_LOG_MANUAL_CAPS \
