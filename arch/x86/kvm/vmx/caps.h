@@ -48,6 +48,7 @@ struct vmx_caps {
  * @tsc_scaling: TSC scaling is there
  * @logs_writes: page-modification logging is there, and dirty flags for it to go by
  * @flush_l1d: empty the L1 data cache before each entry
+ * @host_counters: the host has performance counters, and perf uses them
  * @cr4_fixed: CR4 bits that have to be 1 in VMX operation
  */
 struct vmx_controls {
@@ -59,13 +60,14 @@ struct vmx_controls {
 	bool tsc_scaling;
 	bool logs_writes;
 	bool flush_l1d;
+	bool host_counters;
 	u64 cr4_fixed;
 };
 
 /**
  * vmx_choose - the controls for this processor
  * @caps: its capabilities
- * @chosen: filled, but for @flush_l1d; undefined after a refusal
+ * @chosen: filled, but for @flush_l1d and @host_counters; undefined after a refusal
  *
  * Each control is wanted for itself, and the first that is missing is named.
  *

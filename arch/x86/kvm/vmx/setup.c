@@ -12,6 +12,7 @@
 #include <asm/cpufeature.h>
 #include <asm/io.h>
 #include <asm/msr.h>
+#include <asm/perf_event.h>
 #include "vmx.h"
 
 #define CPUID_1_ECX_VMX		BIT(5)
@@ -145,6 +146,7 @@ static void choose_l1d_flush(struct vmx_controls *controls)
 
 int vmx_setup(struct backend_features *features)
 {
+	struct x86_pmu_capability counters;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
@@ -155,6 +157,8 @@ int vmx_setup(struct backend_features *features)
 	vmx_read_host_msrs();
 	choose_features(features);
 	choose_l1d_flush(&vmx_controls);
+	perf_get_x86_pmu_capability(&counters);
+	vmx_controls.host_counters = counters.version;
 	return 0;
 }
 
@@ -253,7 +257,10 @@ static void write_controls(struct kvm_vcpu *vcpu)
 	vmcs_write(CR3_TARGET_COUNT, 0);
 	vmcs_write(VM_EXIT_MSR_STORE_COUNT, 0);
 	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, 0);
+	vmcs_write(VM_EXIT_MSR_LOAD_ADDR, __pa(vmx->perf_host));
 	vmcs_write(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_write(VM_ENTRY_MSR_LOAD_ADDR, __pa(vmx->perf_guest));
+	vmx->held.perf_msrs = 0;
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 	vmcs_write(CR0_GUEST_HOST_MASK, ~(u64)CR0_GUEST_OWNED);
 	vmcs_write(CR4_GUEST_HOST_MASK, U64_MAX);

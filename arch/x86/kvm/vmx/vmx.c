@@ -11,6 +11,7 @@
 #include <linux/kvm_host.h>
 #include <asm/debugreg.h>
 #include <asm/msr.h>
+#include <asm/perf_event.h>
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
@@ -404,6 +405,32 @@ static noinline void flush_ept(u64 eptp)
 		     : : "m" (which), "r" ((u64)VMX_EPT_EXTENT_CONTEXT) : "cc", "memory");
 }
 
+/*
+ * Performance counters are the host's, and some are not to count in a guest.  PEBS above all: it
+ * writes records to the host's linear addresses, through whatever tables there are.
+ */
+static noinline void switch_perf_msrs(struct vcpu_vmx *vmx)
+{
+	const struct perf_guest_switch_msr *msrs;
+	unsigned int n = 0;
+	int i, count;
+
+	msrs = perf_guest_get_msrs(&count, NULL);
+	for (i = 0; msrs && i < count && n < VMX_PERF_MSRS; i++) {
+		if (msrs[i].host == msrs[i].guest)
+			continue;
+		vmx->perf_guest[n].index = msrs[i].msr;
+		vmx->perf_guest[n].value = msrs[i].guest;
+		vmx->perf_host[n].index = msrs[i].msr;
+		vmx->perf_host[n++].value = msrs[i].host;
+	}
+	if (n == vmx->held.perf_msrs)
+		return;
+	vmcs_write(VM_ENTRY_MSR_LOAD_COUNT, n);
+	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, n);
+	vmx->held.perf_msrs = n;
+}
+
 static void load_guest(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
@@ -437,6 +464,8 @@ static void load_guest(struct kvm_vcpu *vcpu)
 		flush_ept(vcpu->arch.root | vmx_controls.eptp);
 		vmx->flush = false;
 	}
+	if (vmx_controls.host_counters)
+		switch_perf_msrs(vmx);
 	/* the guest's debug registers are its own: DR0 to DR3 are there already */
 	if (unlikely(!(vcpu->arch.traps & TRAP_DR)))
 		set_debugreg(state->dr6, 6);

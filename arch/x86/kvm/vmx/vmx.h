@@ -17,6 +17,7 @@
  * @cpu_based: primary processor-based controls
  * @entry: VM-entry controls
  * @exceptions: exception bitmap
+ * @perf_msrs: how many MSRs of performance counters are loaded
  * @interruptibility: guest interruptibility state
  * @pending_dbg: guest pending debug exceptions
  * @rip: the guest's, and so on
@@ -27,6 +28,7 @@ struct vmx_held {
 	u32 cpu_based;
 	u32 entry;
 	u32 exceptions;
+	u32 perf_msrs;
 	u32 interruptibility;
 	u64 pending_dbg;
 	u64 rip;
@@ -54,6 +56,7 @@ struct vmx_host {
 };
 
 #define VMX_SYSCALL_MSRS	4
+#define VMX_PERF_MSRS		8
 
 /**
  * struct vcpu_vmx - a vCPU's part of this backend.  Its thread only, but for @active and @cpu.
@@ -77,8 +80,12 @@ struct vmx_host {
  * @no_tr: the guest's task register is not usable, which the VMCS cannot say
  * @reason: VM-exit reason of the last exit; bit 31: the entry failed
  * @syscall: what the MSRs of SYSCALL hold while the vCPU is loaded
+ * @perf_guest: what an entry loads into MSRs of the host's performance counters
+ * @perf_host: and the exit behind it
  */
 struct vcpu_vmx {
+	struct vmx_msr_entry perf_guest[VMX_PERF_MSRS];
+	struct vmx_msr_entry perf_host[VMX_PERF_MSRS];
 	void *vmcs;
 	u64 vmcs_pa;
 	struct list_head active;
