@@ -610,13 +610,26 @@ static struct kvm_cpuid_entry2 *out_of_range(struct kvm_vcpu *vcpu, u32 function
 	return find(vcpu, basic->eax, index);
 }
 
+/* Beyond the last level of a topology there is still the APIC's number, and the question. */
+static bool no_level(struct kvm_vcpu *vcpu, u32 function, u32 index,
+		     struct kvm_cpuid_entry2 *answer)
+{
+	struct kvm_cpuid_entry2 *level = find(vcpu, function, 0);
+
+	if (!level || (function != 0xb && function != 0x1f))
+		return false;
+	answer->ecx = index & 0xff;
+	answer->edx = level->edx;
+	return true;
+}
+
 void cpuid_execute(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 {
 	u32 function = *eax, index = *ecx;
 	struct kvm_cpuid_entry2 *entry = find(vcpu, function, index);
 	struct kvm_cpuid_entry2 answer = { };
 
-	if (!entry)
+	if (!entry && !no_level(vcpu, function, index, &answer))
 		entry = out_of_range(vcpu, function, index);
 	if (entry) {
 		answer = *entry;

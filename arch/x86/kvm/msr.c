@@ -123,6 +123,13 @@ static int set_address(struct kvm_vcpu *vcpu, const struct row *row, struct msr_
 	return canonical(data) ? set_state(vcpu, row, at, data) : -EINVAL;
 }
 
+/* The same where AMD's processors take any, and what is direct there has to come back here. */
+static int set_extended(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
+			u64 data)
+{
+	return set_state(vcpu, row, at, (s64)(data << 16) >> 16);
+}
+
 static int get_zero(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at, u64 *data)
 {
 	*data = 0;
@@ -446,7 +453,7 @@ static int get_mce_bank(struct kvm_vcpu *vcpu, const struct row *row, struct msr
 	return has_bank(vcpu, at) ? get_field(vcpu, row, at, data) : -EINVAL;
 }
 
-/* Bit 10 of a CTL may be off by itself: a quirk of the first bank of old processors. */
+/* All on or all off, but for bits 0 and 10 of a CTL, which some systems switch off alone. */
 static int set_mce_bank(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at,
 			u64 data)
 {
@@ -454,7 +461,7 @@ static int set_mce_bank(struct kvm_vcpu *vcpu, const struct row *row, struct msr
 
 	if (!has_bank(vcpu, at))
 		return -EINVAL;
-	if (at->offset % 4 == MCE_CTL && data && (data | BIT_ULL(10)) != U64_MAX)
+	if (at->offset % 4 == MCE_CTL && data && (data | BIT_ULL(10) | BIT_ULL(0)) != U64_MAX)
 		return -EINVAL;
 	if (at->offset % 4 == MCE_STATUS && data && !free_status)
 		return -EINVAL;
@@ -493,7 +500,8 @@ static void log_mce(struct vcpu_msrs *msrs, const struct kvm_x86_mce *mce, u64 *
 	bank[MCE_STATUS] = mce->status | (taken ? MCI_STATUS_OVER : 0);
 	bank[MCE_ADDR] = mce->addr;
 	bank[MCE_MISC] = mce->misc;
-	msrs->mcg_status = mce->mcg_status;
+	if (mce->status & MCI_STATUS_UC)
+		msrs->mcg_status = mce->mcg_status;
 }
 
 /* KVM_X86_SET_MCE (SDM vol. 3, 15.3.2; what is switched off is not reported). */
@@ -536,9 +544,9 @@ static const struct row rows[] = {
 	{ MSR_MTRRcap, 1, 0, 0, get_mtrr_cap, NULL },
 	{ MSR_IA32_SYSENTER_CS, 1, SAVED | DIRECT, ARCH(state.sysenter_cs), get_state, set_state },
 	{ MSR_IA32_SYSENTER_ESP, 1, SAVED | DIRECT, ARCH(state.sysenter_esp), get_state,
-	  set_address },
+	  set_extended },
 	{ MSR_IA32_SYSENTER_EIP, 1, SAVED | DIRECT, ARCH(state.sysenter_eip), get_state,
-	  set_address },
+	  set_extended },
 	{ MSR_IA32_MCG_CAP, 1, 0, ARCH(msrs.mcg_cap), get_field, NULL },
 	{ MSR_IA32_MCG_STATUS, 1, SAVED, ARCH(msrs.mcg_status), get_field, set_field },
 	{ MSR_IA32_MCG_CTL, 1, SAVED, ARCH(msrs.mcg_ctl), get_mcg_ctl, set_mcg_ctl },

@@ -257,6 +257,42 @@ TEST_F(cpuid, leaf_that_was_left_out)
 	free(cpuid);
 }
 
+/* Of a topology's levels the last is followed by empty ones, with the APIC's number. */
+TEST_F(cpuid, topology_has_an_end)
+{
+	struct kvm_cpuid2 *cpuid = supported(self->vm);
+	struct kvm_cpuid_entry2 *basic, *level;
+	struct vm fresh;
+	unsigned int i;
+	uint32_t *out;
+
+	ASSERT_NE(NULL, cpuid);
+	basic = find(cpuid, 0, 0);
+	ASSERT_NE(NULL, basic);
+	if (basic->eax < 0xb)
+		basic->eax = 0xb;
+	for (i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == 0xb)
+			cpuid->entries[i].function = 0x4ffffff0;
+	for (i = 0; i < 2; i++) {
+		level = &cpuid->entries[cpuid->nent++];
+		*level = (struct kvm_cpuid_entry2){
+			.function = 0xb, .index = i, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+			.eax = i, .ebx = 1 + i, .ecx = (i + 1) << 8 | i, .edx = 5,
+		};
+	}
+	ASSERT_EQ(NULL, (void *)vm_create(&fresh, 0));
+	ASSERT_EQ(0, vcpu_ioctl(&fresh, KVM_SET_CPUID2, cpuid));
+	out = guest_cpuid(&fresh, 0xb, 7);
+	ASSERT_NE(NULL, out);
+	EXPECT_EQ(0, out[0]);
+	EXPECT_EQ(0, out[1]);
+	EXPECT_EQ(7, out[2]);
+	EXPECT_EQ(5, out[3]);
+	vm_destroy(&fresh);
+	free(cpuid);
+}
+
 TEST_F(cpuid, unknown_leaf_reads_zero)
 {
 	static const uint32_t zero[4];

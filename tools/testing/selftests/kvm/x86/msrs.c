@@ -233,6 +233,41 @@ TEST_F(msrs, guest_writes_no_address)
 			      not_canonical[i].value);
 }
 
+/* AMD's processors take any, and Linux keeps 32 bits there: what is read can be set again. */
+TEST_F(msrs, sysenter_is_made_canonical)
+{
+	uint64_t value;
+
+	ASSERT_EQ(1, set_msr(self->vm, MSR_SYSENTER_EIP, 0x0000812345678000));
+	ASSERT_EQ(1, get_msr(self->vm, MSR_SYSENTER_EIP, &value));
+	EXPECT_TRUE(value == 0xffff812345678000 || value == 0x45678000);
+	EXPECT_EQ(1, set_msr(self->vm, MSR_SYSENTER_EIP, value));
+}
+
+#define MSR_MCG_STATUS	0x17a
+#define MCG_MCIP	(1ULL << 2)
+#define MSR_MC1_CTL	0x404
+#define MCI_VALID	(1ULL << 63)
+
+/* It is logged, and the machine check that is under way stays so. */
+TEST_F(msrs, corrected_error)
+{
+	struct kvm_x86_mce mce = { .bank = 1, .status = MCI_VALID | 0x135 };
+	uint64_t mcg_cap = 10, value;
+
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_X86_SETUP_MCE, &mcg_cap));
+	ASSERT_EQ(1, set_msr(self->vm, MSR_MCG_STATUS, MCG_MCIP));
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_X86_SET_MCE, &mce));
+	ASSERT_EQ(1, get_msr(self->vm, MSR_MCG_STATUS, &value));
+	EXPECT_EQ(MCG_MCIP, value);
+	ASSERT_EQ(1, get_msr(self->vm, MSR_MC1_CTL + 1, &value));
+	EXPECT_EQ(mce.status, value);
+	/* two bits may be off alone */
+	EXPECT_EQ(1, set_msr(self->vm, MSR_MC1_CTL, ~1ULL));
+	EXPECT_EQ(1, set_msr(self->vm, MSR_MC1_CTL, ~(1ULL << 10)));
+	EXPECT_EQ(0, set_msr(self->vm, MSR_MC1_CTL, ~2ULL));
+}
+
 TEST_F(msrs, tsc_goes_on)
 {
 	struct kvm_regs regs;
