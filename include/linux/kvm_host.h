@@ -219,7 +219,7 @@ struct kvm {
 	/* irqfd_lock, which comes with that of an eventfd and with interrupts off */
 	spinlock_t irqfd_lock;
 	struct list_head irqfds;
-	atomic_t irqfds_ending;		/* their eventfds were closed; one may begin under the lock */
+	atomic_t irqfds_ending;		/* eventfds were closed; more may be under the lock */
 
 	/* the page is set once, and userspace's to write; coalesced_lock: putting an entry in */
 	spinlock_t coalesced_lock;

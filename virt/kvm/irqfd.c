@@ -214,7 +214,7 @@ void kvm_irqfd_destroy(struct kvm *kvm)
 	while ((p = irqfd_pick(kvm, NULL, 0)))
 		irqfd_end(p);
 	mutex_unlock(&kvm->io_lock);
-	/* those whose eventfd was closed before; another VM's may take as long as its userspace likes */
+	/* those whose eventfd was closed; another VM's take as long as its userspace likes */
 	wait_var_event(&kvm->irqfds_ending, !atomic_read(&kvm->irqfds_ending));
 }
 

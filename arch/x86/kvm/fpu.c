@@ -185,7 +185,7 @@ int fpu_xsave_size(void)
 	return max_t(u32, size, sizeof(struct kvm_xsave));
 }
 
-/* Of the buffer, what the kernel writes: without XSAVE the legacy area, and which parts that has. */
+/* What the kernel writes of the buffer: without XSAVE the legacy area, and which parts that has. */
 static unsigned int known_size(const struct vcpu_fpu *fpu)
 {
 	return boot_cpu_has(X86_FEATURE_XSAVE) ? fpu->guest.uabi_size :

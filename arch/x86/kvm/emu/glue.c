@@ -32,7 +32,8 @@ static struct kvm_vcpu *vcpu_of(struct emu_ctx *ctx)
 /*
  * The processor found no memory at the end of its own walk, which had all rights and set all bits.
  * If the instruction has one memory operand, and it begins at this address, that walk was its.  But
- * another thread may have put another instruction there since: a walk to read says nothing of writes.
+ * another thread may have put another instruction there since: a walk to read tells nothing of a
+ * write.
  */
 static bool is_known(const struct vcpu_io *vio, u64 linear, bool write)
 {
@@ -324,7 +325,6 @@ static void fill_segment(struct emu_seg *to, const struct x86_segment *from)
 		.db = from->attr & SEG_ATTR_DB,
 	};
 }
-
 
 #define OPCODE_INS	0x6c	/* 6c and 6d; OUTS is 6e and 6f */
 

@@ -205,7 +205,7 @@ int chips_set_ioapic(struct kvm *kvm, unsigned int pin, enum irq_source source, 
 	if (ioapic_set_line(&chips->ioapic, pin, high)) {
 		if (source == IRQ_SOURCE_PIT) {
 			chips->tick_pin = pin;
-			WRITE_ONCE(*tick, vector);	/* its EOI may come before serve() is back */
+			WRITE_ONCE(*tick, vector);	/* its EOI may come within serve() */
 		}
 		r = serve(chips, BIT(pin));
 		if (source == IRQ_SOURCE_PIT && r < 0)

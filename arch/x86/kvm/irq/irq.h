@@ -17,6 +17,7 @@
 #include <linux/kvm_types.h>
 #include <linux/seqlock.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include "ioapic.h"
 #include "lapic.h"
 #include "msg.h"

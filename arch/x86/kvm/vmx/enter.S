@@ -91,7 +91,7 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	/* The guest has trained the return predictor: before the first RET, make it ours. */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT,\
 			   X86_FEATURE_RSB_VMEXIT_LITE
-	/* Where the kernel itself runs with IBRS, it counts from a write on that follows the exit. */
+	/* Where the kernel runs with IBRS, that counts from a write behind the exit on. */
 	ALTERNATIVE "jmp .Lno_ibrs", "", X86_FEATURE_KERNEL_IBRS
 	mov	$MSR_IA32_SPEC_CTRL, %ecx
 	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax

@@ -158,7 +158,7 @@ static void make_current(struct vcpu_vmx *vmx, int cpu)
 
 	if (moved) {
 		vmcs_release(vmx);
-		/* its first time anywhere: what the processor keeps in it is not known (SDM 24.11.3) */
+		/* its first time: what the processor keeps in it is not known (SDM 24.11.3) */
 		if (READ_ONCE(vmx->cpu) < 0)
 			vmcs_clear(vmx->vmcs_pa);
 		local_irq_save(flags);

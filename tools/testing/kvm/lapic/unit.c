@@ -1082,7 +1082,8 @@ int main(void)
 	check_run("lapic, " COMPILER ": any state", test_any_state);
 	check_run("lapic, " COMPILER ": timer in the state", test_timer_in_state);
 	check_run("lapic, " COMPILER ": TSC deadline in the state", test_tsc_deadline_in_state);
-	check_run("lapic, " COMPILER ": TSC deadline before the state", test_tsc_deadline_before_state);
+	check_run("lapic, " COMPILER ": TSC deadline before the state",
+		  test_tsc_deadline_before_state);
 	check_run("lapic, " COMPILER ": random sequences, against a naive one", test_random);
 	return check_end();
 }
