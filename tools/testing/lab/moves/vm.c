@@ -390,7 +390,8 @@ static void load_clock(struct vm *vm, const struct kvm_clock_data *saved)
  * KVM_SET_SREGS2 and not KVM_SET_SREGS: the latter's interrupt_bitmap would bring the injected
  * interrupt along a second way.  CR8 has a second copy too, in the shared page: without an
  * in-kernel interrupt controller KVM_RUN takes it from there.  KVM_SET_LAPIC follows SREGS2, which
- * has the APIC's base and mode, and the clock the MSRs, of which the TSC is one.
+ * has the APIC's base and mode; the MSRs follow it, for a TSC deadline is one, which Linux drops
+ * where the timer's mode is not there yet; and the clock the MSRs, of which the TSC is one.
  */
 void vcpu_load(struct vm *vm, const struct vcpu_image *image, bool with_events)
 {
@@ -398,11 +399,11 @@ void vcpu_load(struct vm *vm, const struct vcpu_image *image, bool with_events)
 	if (system_kvm.xcrs)
 		DO(vm->vcpu, KVM_SET_XCRS, &image->xcrs);
 	DO(vm->vcpu, KVM_SET_XSAVE, image->xsave);
-	set_msrs(vm->vcpu, image->msrs);
-	if (vm->chips) {
+	if (vm->chips)
 		DO(vm->vcpu, KVM_SET_LAPIC, &image->lapic);
+	set_msrs(vm->vcpu, image->msrs);
+	if (vm->chips)
 		load_clock(vm, &image->clock);
-	}
 	DO(vm->vcpu, KVM_SET_REGS, &image->regs);
 	DO(vm->vcpu, KVM_SET_DEBUGREGS, &image->debugregs);
 	DO(vm->vcpu, KVM_SET_MP_STATE, &image->mp_state);
