@@ -24,7 +24,7 @@ int fpu_create(struct kvm_vcpu *vcpu)
 {
 	if (!fpu_alloc_guest_fpstate(&vcpu->arch.fpu.guest))
 		return -ENOMEM;
-	vcpu->arch.fpu.buffer = kvmalloc(vcpu->arch.fpu.guest.uabi_size, GFP_KERNEL_ACCOUNT);
+	vcpu->arch.fpu.buffer = kvzalloc(vcpu->arch.fpu.guest.uabi_size, GFP_KERNEL_ACCOUNT);
 	if (vcpu->arch.fpu.buffer)
 		return 0;
 	fpu_free_guest_fpstate(&vcpu->arch.fpu.guest);
@@ -185,18 +185,11 @@ int fpu_xsave_size(void)
 	return max_t(u32, size, sizeof(struct kvm_xsave));
 }
 
-/* What the kernel writes of the buffer: without XSAVE the legacy area, and which parts that has. */
-static unsigned int known_size(const struct vcpu_fpu *fpu)
-{
-	return boot_cpu_has(X86_FEATURE_XSAVE) ? fpu->guest.uabi_size :
-						 sizeof(struct fxregs_state) + sizeof(u64);
-}
-
-/* What userspace's struct has beyond that is zero. */
+/* The kernel writes what there is; what userspace's struct has beyond is zero. */
 static long get_xsave(struct kvm_vcpu *vcpu, void __user *argp, unsigned int size)
 {
 	struct vcpu_fpu *fpu = &vcpu->arch.fpu;
-	unsigned int known = min(size, known_size(fpu));
+	unsigned int known = min(size, fpu->guest.uabi_size);
 
 	fpu_copy_guest_fpstate_to_uabi(&fpu->guest, fpu->buffer, known,
 				       vcpu->arch.cpuid.xcr0_allowed | XFEATURE_MASK_FPSSE,
@@ -222,11 +215,17 @@ long fpu_get_xsave2(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp)
 	return get_xsave(vcpu, argp, size);
 }
 
+/*
+ * Without XSAVE the kernel reads and writes the legacy area and the mask of what is valid: the rest
+ * of the buffer stays as fpu_create() has left it.
+ */
 long fpu_set_xsave(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp)
 {
 	struct vcpu_fpu *fpu = &vcpu->arch.fpu;
+	unsigned int known = boot_cpu_has(X86_FEATURE_XSAVE) ? fpu->guest.uabi_size :
+			     sizeof(struct fxregs_state) + sizeof(u64);
 
-	if (copy_from_user(fpu->buffer, argp, fpu->guest.uabi_size))
+	if (copy_from_user(fpu->buffer, argp, known))
 		return -EFAULT;
 	return fpu_copy_uabi_to_guest_fpstate(&fpu->guest, fpu->buffer,
 					      vcpu->arch.cpuid.xcr0_allowed | XFEATURE_MASK_FPSSE,

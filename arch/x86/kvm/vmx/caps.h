@@ -37,6 +37,10 @@ struct vmx_caps {
 	u64 cr4_fixed0;
 };
 
+/* vmx_controls.entry_does: beyond what each processor wants. */
+#define ENTRY_FLUSHES_L1D		BIT(0)	/* the L1 data cache is emptied */
+#define ENTRY_SWITCHES_COUNTERS		BIT(1)	/* perf has counters that stop at guests */
+
 /**
  * struct vmx_controls - what goes into the control fields of every VMCS.  Set once.
  * @word: the controls that are on at every entry; others come and go: windows, MOV-DR and CR8-load
@@ -47,8 +51,7 @@ struct vmx_caps {
  * @any_error_code: exceptions may be injected with an error code whatever their vector
  * @tsc_scaling: TSC scaling is there
  * @logs_writes: page-modification logging is there, and dirty flags for it to go by
- * @flush_l1d: empty the L1 data cache before each entry
- * @host_counters: the host has performance counters, and perf uses them
+ * @entry_does: ENTRY_*, of what the kernel says and not the capabilities
  * @cr4_fixed: CR4 bits that have to be 1 in VMX operation
  */
 struct vmx_controls {
@@ -59,15 +62,14 @@ struct vmx_controls {
 	bool any_error_code;
 	bool tsc_scaling;
 	bool logs_writes;
-	bool flush_l1d;
-	bool host_counters;
+	u8 entry_does;
 	u64 cr4_fixed;
 };
 
 /**
  * vmx_choose - the controls for this processor
  * @caps: its capabilities
- * @chosen: filled, but for @flush_l1d and @host_counters; undefined after a refusal
+ * @chosen: filled, but for @entry_does; undefined after a refusal
  *
  * Each control is wanted for itself, and the first that is missing is named.
  *

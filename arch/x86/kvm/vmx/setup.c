@@ -136,12 +136,13 @@ static void choose_l1d_flush(struct vmx_controls *controls)
 		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_NOT_REQUIRED;
 		return;
 	}
-	controls->flush_l1d = l1tf_mitigation != L1TF_MITIGATION_OFF &&
-			      boot_cpu_has(X86_FEATURE_FLUSH_L1D);
-	l1tf_vmx_mitigation = controls->flush_l1d ? VMENTER_L1D_FLUSH_ALWAYS :
-						    VMENTER_L1D_FLUSH_NEVER;
-	if (!controls->flush_l1d)
-		pr_warn("kvm: VMX: guests can read the L1 data cache (L1TF)\n");
+	if (l1tf_mitigation != L1TF_MITIGATION_OFF && boot_cpu_has(X86_FEATURE_FLUSH_L1D)) {
+		controls->entry_does |= ENTRY_FLUSHES_L1D;
+		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_ALWAYS;
+		return;
+	}
+	l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_NEVER;
+	pr_warn("kvm: VMX: guests can read the L1 data cache (L1TF)\n");
 }
 
 int vmx_setup(struct backend_features *features)
@@ -158,7 +159,8 @@ int vmx_setup(struct backend_features *features)
 	choose_features(features);
 	choose_l1d_flush(&vmx_controls);
 	perf_get_x86_pmu_capability(&counters);
-	vmx_controls.host_counters = counters.version;
+	if (counters.version)
+		vmx_controls.entry_does |= ENTRY_SWITCHES_COUNTERS;
 	return 0;
 }
 

@@ -267,7 +267,7 @@ static void take_segments(struct vcpu_vmx *vmx)
 
 /*
  * An exit has left these as 0, the limits of GDT and IDT as large as can be, and that of TR without
- * the bitmap of I/O ports, which the next task that has one asks for (SDM 27.5.2).
+ * the bitmap of I/O ports (SDM 27.5.2): a task that has one looks before it goes to userspace.
  */
 static void put_segments(struct vcpu_vmx *vmx)
 {
@@ -277,10 +277,12 @@ static void put_segments(struct vcpu_vmx *vmx)
 	if (unlikely(host->ldt))
 		asm volatile("lldt %0" : : "m" (host->ldt));
 	/* each alone: loading a selector of 0 takes the base along */
-	if (unlikely(host->gs & SELECTOR_UNCLEAN))
-		load_gs_index(host->gs);
-	if (unlikely(host->fs & SELECTOR_UNCLEAN))
-		loadsegment(fs, host->fs);
+	if (unlikely((host->fs | host->gs) & SELECTOR_UNCLEAN)) {
+		if (host->gs & SELECTOR_UNCLEAN)
+			load_gs_index(host->gs);
+		if (host->fs & SELECTOR_UNCLEAN)
+			loadsegment(fs, host->fs);
+	}
 	if (unlikely(host->ds | host->es)) {
 		loadsegment(ds, host->ds);
 		loadsegment(es, host->es);
@@ -288,7 +290,7 @@ static void put_segments(struct vcpu_vmx *vmx)
 	write_msr(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
 	gdt.address = (unsigned long)get_cpu_gdt_ro(raw_smp_processor_id());
 	native_load_gdt(&gdt);
-	invalidate_tss_limit();
+	this_cpu_write(__tss_limit_invalid, true);
 }
 
 void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)

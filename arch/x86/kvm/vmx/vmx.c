@@ -409,7 +409,7 @@ static noinline void flush_ept(u64 eptp)
  * Performance counters are the host's, and some are not to count in a guest.  PEBS above all: it
  * writes records to the host's linear addresses, through whatever tables there are.
  */
-static noinline void switch_perf_msrs(struct vcpu_vmx *vmx)
+static void switch_perf_msrs(struct vcpu_vmx *vmx)
 {
 	const struct perf_guest_switch_msr *msrs;
 	unsigned int n = 0;
@@ -429,6 +429,15 @@ static noinline void switch_perf_msrs(struct vcpu_vmx *vmx)
 	vmcs_write(VM_ENTRY_MSR_LOAD_COUNT, n);
 	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, n);
 	vmx->held.perf_msrs = n;
+}
+
+/* What some processors want at each entry, last of all. */
+static noinline void entry_does_more(struct vcpu_vmx *vmx)
+{
+	if (vmx_controls.entry_does & ENTRY_SWITCHES_COUNTERS)
+		switch_perf_msrs(vmx);
+	if (vmx_controls.entry_does & ENTRY_FLUSHES_L1D)
+		__wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH, 0);
 }
 
 static void load_guest(struct kvm_vcpu *vcpu)
@@ -456,7 +465,7 @@ static void load_guest(struct kvm_vcpu *vcpu)
 	vmcs_update(HOST_CR3, held->host_cr3, __native_read_cr3());
 	vmcs_update(HOST_CR4, held->host_cr4, cr4_read_shadow());
 	/* the host's tracers change it from interrupts, and an exit clears it */
-	vmx->host.debugctl = get_debugctlmsr();
+	vmx->host.debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 	vmx->apic_page[VTPR] = vcpu->arch.cr8 << 4;
 	if (state->cr2 != native_read_cr2())
 		native_write_cr2(state->cr2);
@@ -464,8 +473,6 @@ static void load_guest(struct kvm_vcpu *vcpu)
 		flush_ept(vcpu->arch.root | vmx_controls.eptp);
 		vmx->flush = false;
 	}
-	if (vmx_controls.host_counters)
-		switch_perf_msrs(vmx);
 	/* the guest's debug registers are its own: DR0 to DR3 are there already */
 	if (unlikely(!(vcpu->arch.traps & TRAP_DR)))
 		set_debugreg(state->dr6, 6);
@@ -528,8 +535,8 @@ static void vmx_enter(struct kvm_vcpu *vcpu)
 	u32 reason;
 
 	load_guest(vcpu);
-	if (unlikely(vmx_controls.flush_l1d))
-		__wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH, 0);
+	if (vmx_controls.entry_does)
+		entry_does_more(vmx);
 	if (unlikely(vmx_switch(state->gpr, &vmx->held.host_rsp, vmx->launched))) {
 		vmx->reason = FAILED_ENTRY;
 		return;

@@ -52,7 +52,7 @@ struct vmx_host {
 	u16 es;
 	u16 ldt;
 	u64 kernel_gs_base;
-	u64 debugctl;
+	u32 debugctl;
 };
 
 #define VMX_SYSCALL_MSRS	4

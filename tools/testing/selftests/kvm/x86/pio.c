@@ -3,6 +3,7 @@
  * Port I/O: what the host is told, what the guest gets back, single and
  * string, and what is saved at such an exit.
  */
+#include <pthread.h>
 #include "kvm_test.h"
 
 GUEST(code_out,
@@ -435,25 +436,96 @@ TEST_F(pio, c108_rip_rewritten_at_out)
 	EXPECT_EQ(KVM_EXIT_IO_IN, self->vm->run->io.direction);
 }
 
-/* CPL 3 with IOPL 0 and no permission map: the port is not reached. */
-TEST_F(pio, not_permitted)
+static void set_user(struct __test_metadata *_metadata, struct vm *vm)
 {
 	struct kvm_sregs sregs;
 
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_SREGS, &sregs));
+	ASSERT_EQ(0, vcpu_ioctl(vm, KVM_GET_SREGS, &sregs));
 	sregs.cs.selector = SEL_USER_CODE;
 	sregs.cs.dpl = 3;
 	sregs.ss.selector = SEL_USER_DATA;
 	sregs.ss.dpl = 3;
 	sregs.ds = sregs.ss;
 	sregs.es = sregs.ss;
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_SREGS, &sregs));
+	ASSERT_EQ(0, vcpu_ioctl(vm, KVM_SET_SREGS, &sregs));
+}
+
+/* CPL 3 with IOPL 0 and no permission map: the port is not reached. */
+TEST_F(pio, not_permitted)
+{
+	set_user(_metadata, self->vm);
 	vm_start(self->vm, GA(code_one_out), 0);
 	ASSERT_EQ(PORT_PANIC, vm_run_out(self->vm)) {
 		TH_LOG("%s; %s", vm_why(self->vm), log_text(self->vm));
 	}
 	EXPECT_EVENT(self->vm, 0, 13, 0, ANY_RIP);
 	EXPECT_EQ(SEL_USER_CODE, log_at(self->vm, 0)->cs);
+}
+
+/* A load from a device, or IN: what stands here is written by another thread, again and again. */
+GUEST(code_exchanged,
+	"1:\n"
+	".byte 0x8a, 0x03\n"		/* mov (%rbx), %al */
+	"jmp 1b");
+
+/* #GP of the other: skipped, and not written down. */
+GUEST(code_exchanged_gp,
+	"add $8, %rsp\n"
+	"addq $2, (%rsp)\n"
+	"iretq");
+
+#define LOAD	0x038a
+#define IN	0x90ec			/* in (%dx), %al; nop */
+#define LOADS	3000
+
+struct exchanger {
+	volatile uint16_t *code;
+	volatile bool stop;
+};
+
+static void *exchange(void *data)
+{
+	struct exchanger *x = data;
+
+	while (!x->stop)
+		*x->code = *x->code == LOAD ? IN : LOAD;
+	return NULL;
+}
+
+/*
+ * The processor has looked whether the load may have its page.  What is found at RIP by then is
+ * nothing that it has looked at: a port it would have refused.
+ */
+TEST_F(pio, not_permitted_by_exchange)
+{
+	struct exchanger x = { .code = (void *)(self->vm->mem + GA(code_exchanged)) };
+	struct kvm_run *run = self->vm->run;
+	unsigned int loads = 0, ports = 0;
+	struct kvm_regs regs;
+	pthread_t thread;
+
+	set_user(_metadata, self->vm);
+	idt_lead(self->vm, 13, GA(code_exchanged_gp));
+	vm_start(self->vm, GA(code_exchanged), 0);
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_REGS, &regs));
+	regs.rbx = MMIO;
+	regs.rdx = PORT_DATA;
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, exchange, &x));
+	while (loads < LOADS && !ports) {
+		if (vm_run(self->vm) == KVM_EXIT_IO)
+			ports++;
+		else if (run->exit_reason == KVM_EXIT_MMIO && !run->mmio.is_write)
+			loads++;
+		else
+			break;
+	}
+	x.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(LOADS, loads) {
+		TH_LOG("%s; %s", vm_why(self->vm), log_text(self->vm));
+	}
+	EXPECT_EQ(0, ports);
 }
 
 TEST_HARNESS_MAIN
