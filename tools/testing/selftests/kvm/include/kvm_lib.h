@@ -163,7 +163,6 @@ int vm_enable_cap(struct vm *vm, unsigned int cap, uint64_t arg);
 /* lib/long_mode.c */
 void long_mode_tables(uint8_t *mem);
 void long_mode_sregs(struct kvm_sregs *sregs);
-void idt_lead(struct vm *vm, unsigned int vector, uint64_t address);
 void idt_absent(struct vm *vm, unsigned int vector);
 void idt_ist(struct vm *vm, unsigned int vector, unsigned int ist);
 uint64_t *pte_of(struct vm *vm, uint64_t address);

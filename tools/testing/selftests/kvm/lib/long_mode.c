@@ -141,13 +141,6 @@ static struct gate *gate_of(struct vm *vm, unsigned int vector)
 	return (struct gate *)(vm->mem + IDT) + vector;
 }
 
-/* To a handler of the test's own, which nothing is written down of. */
-void idt_lead(struct vm *vm, unsigned int vector, uint64_t address)
-{
-	gate_of(vm, vector)->offset_low = address;
-	gate_of(vm, vector)->offset_middle = address >> 16;
-}
-
 /* Clears the present bit of a vector's gate. */
 void idt_absent(struct vm *vm, unsigned int vector)
 {

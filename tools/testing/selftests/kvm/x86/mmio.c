@@ -349,4 +349,42 @@ TEST_F(mmio, c103_immediate_exit_finishes_the_instruction)
 	ASSERT_SETTLED(self->vm);
 }
 
+/* As in pio.c: a load, and with the page's new entry a read-modify-write. */
+GUEST(code_exchanged,
+	"mov %rsi, (%rdi)\n"
+	"code_exchanged_load:\n"
+	".byte 0x8a, 0x03\n"		/* mov (%rbx), %al */
+	"jmp rt_done");
+LABEL(code_exchanged_load);
+
+#define ADD_RBX	"\x00\x03"		/* add %al, (%rbx) */
+
+/* The device's page is read-only: a walk for a load says nothing of a store. */
+TEST_F(mmio, not_writable_by_exchange)
+{
+	uint64_t at = GA(code_exchanged_load), page = at & ~0xfffULL;
+	struct kvm_run *run = self->vm->run;
+	struct kvm_regs regs;
+	unsigned int stores = 0;
+
+	ASSERT_EQ(page, GA(code_exchanged) & ~0xfffULL);
+	memcpy(self->vm->mem + DATA, self->vm->mem + page, 0x1000);
+	memcpy(self->vm->mem + DATA + (at - page), ADD_RBX, 2);
+	((uint64_t *)(self->vm->mem + PD))[MMIO >> 21] &= ~2ULL;
+	handler_skip(self->vm, 14, 2);
+	vm_start(self->vm, GA(code_exchanged), 0);
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_REGS, &regs));
+	regs.rbx = MMIO;
+	regs.rdi = PT + 8 * (page >> 12);
+	regs.rsi = *pte_of(self->vm, page) - page + DATA;
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
+	while (vm_run(self->vm) == KVM_EXIT_MMIO)
+		stores += run->mmio.is_write;
+	EXPECT_EQ(0, stores);
+	EXPECT_EQ(KVM_EXIT_IO, run->exit_reason);
+	EXPECT_EQ(PORT_DONE, run->io.port) {
+		TH_LOG("%s; %s", vm_why(self->vm), log_text(self->vm));
+	}
+}
+
 TEST_HARNESS_MAIN
