@@ -11,7 +11,10 @@
 #define ARCH_X86_KVM_BACKEND_H
 
 #include <linux/kvm_types.h>
+#include <linux/mm_types.h>
+#include <linux/sched.h>
 #include <linux/static_call.h>
+#include <asm/segment.h>
 #include "events.h"
 #include "state.h"
 
@@ -241,5 +244,18 @@ BACKEND_OPS(BACKEND_CALL)
 
 /* backend_call(fetch)(vcpu, groups) */
 #define backend_call(name) static_call(backend_##name)
+
+/*
+ * What a backend leaves in LDTR: the process's LDT as it is at vcpu_put.  Another thread may have
+ * given it one since vcpu_load, or another, and freed the old one; its descriptor is in the GDT.
+ */
+static inline u16 process_ldt(void)
+{
+#ifdef CONFIG_MODIFY_LDT_SYSCALL
+	if (current->mm && READ_ONCE(current->mm->context.ldt))
+		return GDT_ENTRY_LDT * 8;
+#endif
+	return 0;
+}
 
 #endif /* ARCH_X86_KVM_BACKEND_H */

@@ -411,11 +411,18 @@ static int after_cr8(struct kvm_vcpu *vcpu, u8 before)
 static int exit_lmsw(struct kvm_vcpu *vcpu, const struct emu_insn *insn)
 {
 	const u64 msw = X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS;
+	u16 operand = vcpu->arch.state.gpr[insn->rm];
 	u64 cr0;
+	int len;
 
+	if (insn->memory) {
+		len = glue_load_word(vcpu, insn, &operand);
+		if (len <= 0)
+			return len;
+	}
 	state_need(vcpu, STATE_CR);
 	cr0 = vcpu->arch.state.cr0;
-	cr0 = (cr0 & (~msw | X86_CR0_PE)) | (vcpu->arch.state.gpr[insn->rm] & msw);
+	cr0 = (cr0 & (~msw | X86_CR0_PE)) | (operand & msw);
 	if (x86_write_cr0(vcpu, cr0)) {
 		vcpu_gp(vcpu);
 		return TO_GUEST;
@@ -434,7 +441,7 @@ static int exit_cr(struct kvm_vcpu *vcpu)
 	len = glue_decode(vcpu, &insn);
 	if (len <= 0)
 		return len;
-	if (insn.opcode == OPCODE_GROUP_7 && !insn.memory)
+	if (insn.opcode == OPCODE_GROUP_7)
 		return exit_lmsw(vcpu, &insn);
 	if ((insn.opcode & ~2) != OPCODE_MOV_CR)
 		return glue_not_executed(vcpu);

@@ -216,17 +216,18 @@ long fpu_get_xsave2(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp)
 }
 
 /*
- * Without XSAVE the kernel reads and writes the legacy area and the mask of what is valid: the rest
+ * Without XSAVE the kernel reads and writes the legacy area, and the mask of what is valid: the rest
  * of the buffer stays as fpu_create() has left it.
  */
 long fpu_set_xsave(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp)
 {
+	const unsigned int legacy = sizeof(struct fxregs_state) + sizeof(u64);
 	struct vcpu_fpu *fpu = &vcpu->arch.fpu;
-	unsigned int known = boot_cpu_has(X86_FEATURE_XSAVE) ? fpu->guest.uabi_size :
-			     sizeof(struct fxregs_state) + sizeof(u64);
 
-	if (copy_from_user(fpu->buffer, argp, known))
+	if (copy_from_user(fpu->buffer, argp, fpu->guest.uabi_size))
 		return -EFAULT;
+	if (!boot_cpu_has(X86_FEATURE_XSAVE))
+		memset(fpu->buffer + legacy, 0, fpu->guest.uabi_size - legacy);
 	return fpu_copy_uabi_to_guest_fpstate(&fpu->guest, fpu->buffer,
 					      vcpu->arch.cpuid.xcr0_allowed | XFEATURE_MASK_FPSSE,
 					      &fpu->pkru);

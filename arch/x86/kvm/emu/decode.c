@@ -246,7 +246,7 @@ static int vex2(struct emu_insn *insn, struct reader *r)
 	u8 p = *r->at++;
 
 	insn->rex = vex_rxb(p) & (EMU_REX | EMU_REX_R);
-	insn->vvvv = (u8)~p >> 3 & (insn->mode == EMU_64 ? 15 : 7);
+	insn->vvvv = (u8)~p >> 3 & 15;
 	insn->vlen = p & 4 ? 32 : 16;
 	vex_pp(insn, p);
 	return 0x0f00;

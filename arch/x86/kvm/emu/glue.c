@@ -369,6 +369,7 @@ static void fill(struct kvm_vcpu *vcpu, bool again)
 	if (!again)
 		vcpu->arch.io.at_device = has_device(vcpu);
 	emu->watched = vcpu->arch.io.at_device || state->rflags & X86_EFLAGS_TF ||
+		       vcpu->arch.traps & TRAP_STEP ||
 		       (debug_armed(vcpu) && debug_watches(vcpu));
 	/* between an exit to userspace and the answer only userspace can have changed the rest */
 	if (again && !(state->dirty & (STATE_CODE | STATE_SEG | STATE_CR)))
@@ -555,6 +556,35 @@ static int execute(struct kvm_vcpu *vcpu, bool again)
 		}
 	} while (!vio->emu.retired && --steps && !should_pause(vcpu));
 	return TO_GUEST;
+}
+
+#define OPCODE_MOV_LOAD		0x8b
+
+int glue_load_word(struct kvm_vcpu *vcpu, const struct emu_insn *insn, u16 *word)
+{
+	struct vcpu_io *vio = &vcpu->arch.io;
+
+	/* a MOV to AX with the same operand, of which nothing is taken over but the fault */
+	vio->insn = *insn;
+	vio->insn.opcode = OPCODE_MOV_LOAD;
+	vio->insn.opsize = sizeof(*word);
+	vio->insn.reg = GPR_RAX;
+	vio->known = false;
+	emu_io_forget(&vio->emu.io);
+	fill(vcpu, false);
+	switch (attempt(vcpu)) {
+	case EMU_DONE:
+		*word = vio->emu.regs.gpr[GPR_RAX];
+		return insn->len;
+	case EMU_FAULT:
+		return raise(vcpu);
+	case EMU_FAILED:
+		return -EFAULT;
+	default:
+		/* in a device */
+		emu_io_forget(&vio->emu.io);
+		return GLUE_NO_CODE;
+	}
 }
 
 /*

@@ -56,6 +56,17 @@ int glue_fetch(struct kvm_vcpu *vcpu, struct emu_insn *insn);
 int glue_execute(struct kvm_vcpu *vcpu);
 
 /**
+ * glue_load_word - read the 16-bit memory operand of an instruction that exits for another reason
+ * @vcpu: has exited
+ * @insn: the instruction, decoded
+ * @word: out
+ *
+ * Return: as glue_insn_len(): 0 when the operand has raised an exception; GLUE_NO_CODE when it is in
+ * a device.
+ */
+int glue_load_word(struct kvm_vcpu *vcpu, const struct emu_insn *insn, u16 *word);
+
+/**
  * glue_not_executed - KVM_EXIT_INTERNAL_ERROR for the instruction at RIP, with its bytes
  * @vcpu: has exited; nothing of the instruction is over
  *

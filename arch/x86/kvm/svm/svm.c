@@ -229,17 +229,12 @@ static void svm_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 		     : : "a" (sc->host_block_pa) : "memory");
 }
 
-/*
- * Exits have loaded LDTR as it was at vcpu_load, from memory of this backend's.  Another thread may
- * have given the process another LDT since, and freed that; its descriptor is in the GDT.
- */
+/* Exits have loaded LDTR as it was at vcpu_load, from memory of this backend's. */
 static void svm_vcpu_put(struct kvm_vcpu *vcpu)
 {
-	u16 loaded, ldt = 0;
+	u16 loaded, ldt = process_ldt();
 
 	store_ldt(loaded);
-	if (current->mm && READ_ONCE(current->mm->context.ldt))
-		ldt = GDT_ENTRY_LDT * 8;
 	if (unlikely(loaded | ldt))
 		asm volatile("lldt %0" : : "m" (ldt));
 }

@@ -258,7 +258,6 @@ static void take_segments(struct vcpu_vmx *vmx)
 	savesegment(gs, host->gs);
 	savesegment(ds, host->ds);
 	savesegment(es, host->es);
-	store_ldt(host->ldt);
 	host->kernel_gs_base = read_msr(MSR_KERNEL_GS_BASE);
 	vmcs_update(HOST_FS_SELECTOR, vmx->held.host_fs, clean(host->fs));
 	vmcs_update(HOST_GS_SELECTOR, vmx->held.host_gs, clean(host->gs));
@@ -273,9 +272,10 @@ static void put_segments(struct vcpu_vmx *vmx)
 {
 	struct vmx_host *host = &vmx->host;
 	struct desc_ptr gdt = { .size = GDT_SIZE - 1 };
+	u16 ldt = process_ldt();
 
-	if (unlikely(host->ldt))
-		asm volatile("lldt %0" : : "m" (host->ldt));
+	if (unlikely(ldt))
+		asm volatile("lldt %0" : : "m" (ldt));
 	/* each alone: loading a selector of 0 takes the base along */
 	if (unlikely((host->fs | host->gs) & SELECTOR_UNCLEAN)) {
 		if (host->gs & SELECTOR_UNCLEAN)

@@ -50,7 +50,6 @@ struct vmx_host {
 	u16 gs;
 	u16 ds;
 	u16 es;
-	u16 ldt;
 	u64 kernel_gs_base;
 	u32 debugctl;
 };

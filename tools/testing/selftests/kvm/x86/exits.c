@@ -24,7 +24,39 @@ GUEST(code_ud,
 	"ud2\n"
 	"jmp rt_done");
 
+/* CR0.EM, by an operand in memory, a fault of that, and by a register. */
+GUEST(code_lmsw,
+	"mov $" STR(DATA) ", %ebx\n"
+	"movw $0x0017, (%rbx)\n"
+	"lmsw (%rbx)\n"
+	"mov %cr0, %rax\n"
+	"mov %rax, 8(%rbx)\n"
+	"mov $0x4000000000, %rcx\n"
+	"code_lmsw_fault:\n"
+	"lmsw (%rcx)\n"
+	"mov $0x13, %eax\n"
+	"lmsw %ax\n"
+	"mov %cr0, %rax\n"
+	"mov %rax, 16(%rbx)\n"
+	"jmp rt_done");
+LABEL(code_lmsw_fault);
+
 VM_FIXTURE(exits)
+
+TEST_F(exits, lmsw)
+{
+	const uint64_t *out = (void *)(self->vm->mem + DATA);
+	struct kvm_sregs sregs;
+
+	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_SREGS, &sregs));
+	handler_skip(self->vm, 14, 3);
+	vm_start(self->vm, GA(code_lmsw), 0);
+	ASSERT_OUT(self->vm, PORT_DONE);
+	ASSERT_EVENTS(self->vm, 1);
+	EXPECT_EVENT(self->vm, 0, 14, 0, GA(code_lmsw_fault));
+	EXPECT_EQ((sregs.cr0 & ~0xfULL) | 7, out[1]);
+	EXPECT_EQ((sregs.cr0 & ~0xfULL) | 3, out[2]);
+}
 
 TEST_F(exits, hlt)
 {
