@@ -216,8 +216,8 @@ long fpu_get_xsave2(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp)
 }
 
 /*
- * Without XSAVE the kernel reads and writes the legacy area, and the mask of what is valid: the rest
- * of the buffer stays as fpu_create() has left it.
+ * Without XSAVE the kernel reads and writes the legacy area, and the mask of what is valid: the
+ * rest of the buffer stays as fpu_create() has left it.
  */
 long fpu_set_xsave(struct kvm_vcpu *vcpu, struct kvm_xsave __user *argp)
 {

@@ -61,8 +61,8 @@ int glue_execute(struct kvm_vcpu *vcpu);
  * @insn: the instruction, decoded
  * @word: out
  *
- * Return: as glue_insn_len(): 0 when the operand has raised an exception; GLUE_NO_CODE when it is in
- * a device.
+ * Return: as glue_insn_len(): 0 when the operand has raised an exception; GLUE_NO_CODE when it is
+ * in a device.
  */
 int glue_load_word(struct kvm_vcpu *vcpu, const struct emu_insn *insn, u16 *word);
 
