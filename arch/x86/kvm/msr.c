@@ -24,7 +24,7 @@
 #define MAX_MSRS		256	/* in one call */
 #define MTRR_CAP		0x508	/* eight variable ranges, fixed ranges, WC */
 #define MTRR_DEF_BITS		0xcffULL
-#define UCODE_REVISION		0x01000065
+#define UCODE_REVISION		0x01000065	/* AMD */
 #define MISC_ENABLE_RESET	MSR_IA32_MISC_ENABLE_FAST_STRING
 #define AMD_HWCR		0xc0010015
 #define AMD_HWCR_GUEST		(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8) | BIT_ULL(18) | BIT_ULL(24))
@@ -360,8 +360,16 @@ static int set_mtrr_range(struct kvm_vcpu *vcpu, const struct row *row, struct m
 
 static int get_ucode(struct kvm_vcpu *vcpu, const struct row *row, struct msr_access *at, u64 *data)
 {
-	*data = vcpu ? vcpu->arch.msrs.ucode_rev : UCODE_REVISION;
+	*data = vcpu ? vcpu->arch.msrs.ucode_rev : 0;
+	if (!vcpu)
+		rdmsrl_safe(MSR_IA32_UCODE_REV, data);
 	return 0;
+}
+
+/* The upper half is Intel's, the lower AMD's. */
+static u64 default_ucode(void)
+{
+	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL ? 1ULL << 32 : UCODE_REVISION;
 }
 
 /* The guest's write is the trigger of an update, which does nothing. */
@@ -680,7 +688,7 @@ void msr_reset(struct kvm_vcpu *vcpu)
 			  (irq_is_boot(vcpu) ? MSR_IA32_APICBASE_BSP : 0);
 	msrs->misc_enable = MISC_ENABLE_RESET;
 	msrs->smbase = SMM_RESET_BASE;
-	msrs->ucode_rev = UCODE_REVISION;
+	msrs->ucode_rev = default_ucode();
 	msrs->de_cfg = host_de_cfg();
 }
 

@@ -3,6 +3,7 @@
  * Model-specific registers, from outside and as the guest reads and writes
  * them, and the lists of what there is.
  */
+#include <cpuid.h>
 #include <stdlib.h>
 #include "kvm_test.h"
 
@@ -242,6 +243,19 @@ TEST_F(msrs, sysenter_is_made_canonical)
 	ASSERT_EQ(1, get_msr(self->vm, MSR_SYSENTER_EIP, &value));
 	EXPECT_TRUE(value == 0xffff812345678000 || value == 0x45678000);
 	EXPECT_EQ(1, set_msr(self->vm, MSR_SYSENTER_EIP, value));
+}
+
+#define MSR_UCODE_REV	0x8b
+
+/* Intel's processors have the revision in the upper half, AMD's in the lower. */
+TEST_F(msrs, microcode_revision)
+{
+	unsigned int eax, ebx, ecx, edx;
+	uint64_t value;
+
+	ASSERT_EQ(1, __get_cpuid(0, &eax, &ebx, &ecx, &edx));
+	ASSERT_EQ(1, get_msr(self->vm, MSR_UCODE_REV, &value));
+	EXPECT_NE(0, ebx == signature_INTEL_ebx ? value >> 32 : value & 0xffffffff);
 }
 
 #define MSR_MCG_STATUS	0x17a
