@@ -166,6 +166,7 @@ void long_mode_sregs(struct kvm_sregs *sregs);
 void idt_absent(struct vm *vm, unsigned int vector);
 void idt_ist(struct vm *vm, unsigned int vector, unsigned int ist);
 uint64_t *pte_of(struct vm *vm, uint64_t address);
+int vm_start_exchange(struct vm *vm, uint64_t code, uint64_t at, const char *bytes);
 
 /* lib/run.c */
 #define RUN_HUNG	(-ETIME)

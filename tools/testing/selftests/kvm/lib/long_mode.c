@@ -158,3 +158,26 @@ uint64_t *pte_of(struct vm *vm, uint64_t address)
 {
 	return (uint64_t *)(vm->mem + PT) + (address >> 12);
 }
+
+/*
+ * Starts @code with RDI pointing to the entry of its own page, and in RSI an entry that leads to a
+ * copy, with other two bytes at @at.  RBX: a device, RDX: a port.
+ */
+int vm_start_exchange(struct vm *vm, uint64_t code, uint64_t at, const char *bytes)
+{
+	uint64_t page = at & ~0xfffULL;
+	struct kvm_regs regs;
+
+	if ((code & ~0xfffULL) != page)
+		return -EINVAL;
+	memcpy(vm->mem + DATA, vm->mem + page, 0x1000);
+	memcpy(vm->mem + DATA + (at - page), bytes, 2);
+	vm_start(vm, code, 0);
+	if (vcpu_ioctl(vm, KVM_GET_REGS, &regs))
+		return -EIO;
+	regs.rbx = MMIO;
+	regs.rdx = PORT_DATA;
+	regs.rdi = PT + 8 * (page >> 12);
+	regs.rsi = *pte_of(vm, page) - page + DATA;
+	return vcpu_ioctl(vm, KVM_SET_REGS, &regs);
+}

@@ -362,22 +362,13 @@ LABEL(code_exchanged_load);
 /* The device's page is read-only: a walk for a load says nothing of a store. */
 TEST_F(mmio, not_writable_by_exchange)
 {
-	uint64_t at = GA(code_exchanged_load), page = at & ~0xfffULL;
 	struct kvm_run *run = self->vm->run;
-	struct kvm_regs regs;
 	unsigned int stores = 0;
 
-	ASSERT_EQ(page, GA(code_exchanged) & ~0xfffULL);
-	memcpy(self->vm->mem + DATA, self->vm->mem + page, 0x1000);
-	memcpy(self->vm->mem + DATA + (at - page), ADD_RBX, 2);
 	((uint64_t *)(self->vm->mem + PD))[MMIO >> 21] &= ~2ULL;
 	handler_skip(self->vm, 14, 2);
-	vm_start(self->vm, GA(code_exchanged), 0);
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_REGS, &regs));
-	regs.rbx = MMIO;
-	regs.rdi = PT + 8 * (page >> 12);
-	regs.rsi = *pte_of(self->vm, page) - page + DATA;
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
+	ASSERT_EQ(0, vm_start_exchange(self->vm, GA(code_exchanged),
+				       GA(code_exchanged_load), ADD_RBX));
 	while (vm_run(self->vm) == KVM_EXIT_MMIO)
 		stores += run->mmio.is_write;
 	EXPECT_EQ(0, stores);

@@ -481,22 +481,12 @@ LABEL(code_exchanged_load);
  */
 TEST_F(pio, not_permitted_by_exchange)
 {
-	uint64_t at = GA(code_exchanged_load), page = at & ~0xfffULL;
 	struct kvm_run *run = self->vm->run;
-	struct kvm_regs regs;
 
-	ASSERT_EQ(page, GA(code_exchanged) & ~0xfffULL);
-	memcpy(self->vm->mem + DATA, self->vm->mem + page, 0x1000);
-	memcpy(self->vm->mem + DATA + (at - page), IN_DX, 2);
 	set_user(_metadata, self->vm);
 	handler_skip(self->vm, 13, 2);
-	vm_start(self->vm, GA(code_exchanged), 0);
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_GET_REGS, &regs));
-	regs.rbx = MMIO;
-	regs.rdx = PORT_DATA;
-	regs.rdi = PT + 8 * (page >> 12);
-	regs.rsi = *pte_of(self->vm, page) - page + DATA;
-	ASSERT_EQ(0, vcpu_ioctl(self->vm, KVM_SET_REGS, &regs));
+	ASSERT_EQ(0, vm_start_exchange(self->vm, GA(code_exchanged),
+				       GA(code_exchanged_load), IN_DX));
 	/* the load, if the bytes came with the exit, or the #GP of what it has become */
 	while (vm_run(self->vm) == KVM_EXIT_MMIO && !run->mmio.is_write)
 		;
